@@ -1,0 +1,3 @@
+"""Foreign formats of cell parameters and data."""
+
+__all__: list[str] = []

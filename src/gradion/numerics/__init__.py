@@ -1,0 +1,3 @@
+"""Numerical methods: meshes, linear structures, interpolation, time integration."""
+
+__all__: list[str] = []

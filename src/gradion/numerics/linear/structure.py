@@ -1,0 +1,31 @@
+"""The interface between an implicit method and the sparsity of its Jacobian."""
+
+import abc
+from collections.abc import Callable
+from typing import Any
+
+from jaxtyping import Array, Float
+
+__all__ = ["AbstractStructure"]
+
+
+class AbstractStructure(abc.ABC):
+    """Where the nonzeros of a square Jacobian are.
+
+    A structure is a static, hashable object (a frozen dataclass). It forms a Jacobian by as few
+    directional derivatives as its sparsity allows, prepares it, and solves with it. `solve` is
+    linear in its right-hand side and may be transposed and batched by JAX; a batch of right-hand
+    sides shares the prepared matrix.
+    """
+
+    @abc.abstractmethod
+    def jacobian(self, function: Callable[[Array], Array], at: Float[Array, " n"]) -> Any:
+        """Jacobian of `function` (n values of n unknowns) in this structure's storage."""
+
+    @abc.abstractmethod
+    def factorise(self, matrix: Any) -> Any:
+        """Prepare `matrix` for repeated solves."""
+
+    @abc.abstractmethod
+    def solve(self, factors: Any, rhs: Float[Array, " n"]) -> Float[Array, " n"]:
+        """Solve for one right-hand side [n]."""
