@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gradion.cell.models.cell import Cell
+from gradion.cell.models.model import Overpotentials
 from gradion.cell.physics import Electrode, particle_rate, surface_slope
 from gradion.foundation.constants import F
 from gradion.numerics.mesh import RadialMesh
@@ -79,8 +80,7 @@ def heat(
     positive: Surface,
     T: Float[Array, ""],
     current: Float[Array, ""],
-    open_circuit: Float[Array, ""],
-    voltage: Float[Array, ""],
+    parts: Overpotentials,
 ) -> Float[Array, ""]:
     """Heat produced [W]: I (U - V) of all losses, and I T d(U_n - U_p)/dT, reversible.
 
@@ -89,7 +89,7 @@ def heat(
     dU_dT = cell.positive.open_circuit.entropy(positive.x) - cell.negative.open_circuit.entropy(
         negative.x
     )
-    return current * (open_circuit - voltage) - current * T * dU_dT
+    return current * (parts.open_circuit - parts.voltage()) - current * T * dU_dT
 
 
 def mean_salt_sources(cell: Cell, current: Float[Array, ""]) -> tuple[Array, Array]:

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from gradion.cell.models.cell import Cell
 from gradion.cell.models.model import AbstractCellModel, Overpotentials
-from gradion.cell.models.single_particle import heat, particle_rates, surfaces
+from gradion.cell.models.single_particle import Surface, heat, particle_rates, surfaces
 from gradion.numerics.linear import BorderedTridiagonal
 from gradion.numerics.mesh import RadialMesh
 
@@ -46,15 +46,16 @@ class SPM(AbstractCellModel):
         T = self.temperature(u)
         rates = list(particle_rates(self.cell, self.mesh, x_n, x_p, T, current))
         if self.cell.thermal.is_dynamic:
-            parts = self.overpotentials(u, current)
-            surface = surfaces(self.cell, self.mesh, x_n, x_p, T, current)
-            power = heat(
-                self.cell, *surface, T, current, parts.open_circuit, parts.voltage()
-            )
+            parts, negative, positive = self._losses(u, current)
+            power = heat(self.cell, negative, positive, T, current, parts)
             rates.append((self.cell.thermal.rate(T, power) / self.cell.thermal.T_ambient)[None])
         return jnp.concatenate(rates)
 
     def overpotentials(self, u: Float[Array, " n"], current: Float[Array, ""]) -> Overpotentials:
+        return self._losses(u, current)[0]
+
+    def _losses(self, u: Array, current: Array) -> tuple[Overpotentials, Surface, Surface]:
+        """The parts of the voltage, and the two particles' surfaces."""
         cell = self.cell
         x_n, x_p = self.stoichiometries(u)
         T = self.temperature(u)
@@ -63,7 +64,7 @@ class SPM(AbstractCellModel):
         eta_n = cell.negative.kinetics.overpotential(n.j, n.x, cell.negative.c_max, c_e, T)
         eta_p = cell.positive.kinetics.overpotential(p.j, p.x, cell.positive.c_max, c_e, T)
         zero = jnp.zeros_like(T)
-        return Overpotentials(
+        parts = Overpotentials(
             open_circuit=cell.positive.open_circuit(p.x, T) - cell.negative.open_circuit(n.x, T),
             reaction=eta_p - eta_n,
             concentration=zero,
@@ -71,6 +72,7 @@ class SPM(AbstractCellModel):
             solid_ohmic=zero,
             contact=-current * cell.contact_resistance,
         )
+        return parts, n, p
 
     def temperature(self, u: Float[Array, " n"]) -> Float[Array, ""]:
         thermal = self.cell.thermal

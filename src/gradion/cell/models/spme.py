@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from gradion.cell.models.cell import Cell
 from gradion.cell.models.model import AbstractCellModel, Overpotentials
 from gradion.cell.models.single_particle import (
+    Surface,
     heat,
     mean_salt_sources,
     particle_rates,
@@ -69,13 +70,16 @@ class SPMe(AbstractCellModel):
         rates = list(particle_rates(cell, self.mesh, x_n, x_p, T, current))
         rates.append(self._salt_rate(self.salt_concentration(u), T, current))
         if cell.thermal.is_dynamic:
-            parts = self.overpotentials(u, current)
-            surface = surfaces(cell, self.mesh, x_n, x_p, T, current)
-            power = heat(cell, *surface, T, current, parts.open_circuit, parts.voltage())
+            parts, negative, positive = self._losses(u, current)
+            power = heat(cell, negative, positive, T, current, parts)
             rates.append((cell.thermal.rate(T, power) / cell.thermal.T_ambient)[None])
         return jnp.concatenate(rates)
 
     def overpotentials(self, u: Float[Array, " n"], current: Float[Array, ""]) -> Overpotentials:
+        return self._losses(u, current)[0]
+
+    def _losses(self, u: Array, current: Array) -> tuple[Overpotentials, Surface, Surface]:
+        """The parts of the voltage, and the two particles' surfaces."""
         cell = self.cell
         x_n, x_p = self.stoichiometries(u)
         T, c_e = self.temperature(u), self.salt_concentration(u)
@@ -83,7 +87,7 @@ class SPMe(AbstractCellModel):
         c_n, c_p = c_e[self.line.layer_slice(0)], c_e[self.line.layer_slice(2)]
         eta_n = cell.negative.kinetics.overpotential(n.j, n.x, cell.negative.c_max, c_n, T)
         eta_p = cell.positive.kinetics.overpotential(p.j, p.x, cell.positive.c_max, c_p, T)
-        return Overpotentials(
+        parts = Overpotentials(
             open_circuit=cell.positive.open_circuit(p.x, T) - cell.negative.open_circuit(n.x, T),
             reaction=jnp.mean(eta_p) - jnp.mean(eta_n),
             concentration=self._concentration_overpotential(c_e, T),
@@ -91,6 +95,7 @@ class SPMe(AbstractCellModel):
             solid_ohmic=solid_ohmic(cell, current),
             contact=-current * cell.contact_resistance,
         )
+        return parts, n, p
 
     def temperature(self, u: Float[Array, " n"]) -> Float[Array, ""]:
         thermal = self.cell.thermal

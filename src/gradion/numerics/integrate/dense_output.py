@@ -74,10 +74,8 @@ def _with_algebraic(
             return consistent_start(system, stage, guess, lax.stop_gradient(weights))[0]
 
         def tangent_solve(linear: Any, rhs: Array) -> Array:
-            factors = system.structure.factorise(
-                system.structure.jacobian(linear, jnp.zeros_like(rhs))
-            )
-            return system.structure.solve(factors, rhs)
+            structure = system.structure
+            return structure.solve(structure.factorise(structure.matrix(linear, rhs)), rhs)
 
         guess = lax.stop_gradient(jnp.where(mask, 0.0, u))
         w = lax.custom_root(residual, guess, root, tangent_solve)

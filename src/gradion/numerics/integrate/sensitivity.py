@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int
 
 from gradion.foundation.compat.linear_map import linear_map
 from gradion.numerics.integrate.settings import Settings
-from gradion.numerics.integrate.stage import StageProblem, stage_factors
+from gradion.numerics.integrate.stage import StageProblem
 from gradion.numerics.integrate.system import System
 from gradion.numerics.integrate.trajectory import TO_END, Nodes, Trajectory
 
@@ -159,30 +159,43 @@ class _LinearStep:
         self.h, self.phase, self.w = record.steps.h[i], record.phase[i], record.stages[i]
         self.mask = self.system.differential_mask(self.u.shape[0])
 
-    def _source(
-        self, t: Array, u: Array, k: Array, dt: Array, du: Array, dtheta: tuple[Array, ...]
+    def _solve(
+        self, stage: StageProblem, w: Array, dt: Array, dbase: Array, dtheta: tuple[Array, ...]
     ) -> Array:
-        """Tangent of the residual M k - f along (dt, du, dtheta), slopes held."""
+        """Tangent of a stage's unknown: its equations, linearised once in all that they hold."""
         active = tuple(self.leaves[j] for j in self.chain.active)
 
-        def residual(t: Array, u: Array, values: tuple[Array, ...]) -> Array:
+        def residual(w: Array, t: Array, base: Array, values: tuple[Array, ...]) -> Array:
             theta = self.chain._theta(self.leaves, values)
-            return self.system.residual(t, u, k, theta, self.phase)
+            return stage._replace(base=base, t=t, theta=theta).residual(self.system, w)
 
-        return jax.jvp(residual, (t, u, active), (dt, du, dtheta))[1]
+        _, linear = jax.linearize(residual, w, stage.t, stage.base, active)
+        still = (jnp.zeros_like(stage.t), jnp.zeros_like(w), jax.tree.map(jnp.zeros_like, active))
+        structure = self.system.structure
+        factors = structure.factorise(structure.matrix(lambda dw: linear(dw, *still), w))
+        source = linear(jnp.zeros_like(w), dt, dbase, dtheta)
+        return -structure.solve(factors, source)
 
     def restart(self, carried: _Carried, inputs: Inputs) -> _Carried:
         """Derivative of the consistent start of a phase."""
-        du = jnp.where(self.mask, carried.u, 0.0)
-        source = self._source(self.t, self.u, self.k, carried.t, du, inputs.theta)
-        if self.system.is_explicit:
-            return _Carried(carried.u, -source, carried.t)
         stage = StageProblem(self.u, jnp.array(0.0), self.t, self.theta, self.phase)
-        factors = stage_factors(self.system, stage, jnp.where(self.mask, self.k, self.u))
-        dw = -self.system.structure.solve(factors, source)
+        w = jnp.where(self.mask, self.k, self.u)
+        du = jnp.where(self.mask, carried.u, 0.0)
+        if self.system.is_explicit:
+            dw = self._explicit_slope(carried.t, du, inputs.theta)
+        else:
+            dw = self._solve(stage, w, carried.t, du, inputs.theta)
         return _Carried(
             jnp.where(self.mask, carried.u, dw), jnp.where(self.mask, dw, 0.0), carried.t
         )
+
+    def _explicit_slope(self, dt: Array, du: Array, dtheta: tuple[Array, ...]) -> Array:
+        active = tuple(self.leaves[j] for j in self.chain.active)
+
+        def slope(t: Array, u: Array, values: tuple[Array, ...]) -> Array:
+            return self.system.rhs(t, u, self.chain._theta(self.leaves, values), self.phase)
+
+        return jax.jvp(slope, (self.t, self.u, active), (dt, du, dtheta))[1]
 
     def propagate(
         self, left: _Carried, dh: Float[Array, ""], dtheta: tuple[Array, ...]
@@ -194,16 +207,13 @@ class _LinearStep:
         slopes = jnp.concatenate([self.k[None], jnp.where(self.mask, self.w, 0.0)])
 
         def stage(carry: Array, i: Array) -> tuple[Array, Array]:
-            w = self.w[i - 1]
             base = self.u + self.h * (a[i] @ slopes) - h_gamma * slopes[i]
-            t = self.t + c[i] * self.h
-            problem = StageProblem(base, h_gamma, t, self.theta, self.phase)
-            u, k = problem.unpack(self.system, w)
-            factors = stage_factors(self.system, problem, w)
+            problem = StageProblem(
+                base, h_gamma, self.t + c[i] * self.h, self.theta, self.phase
+            )
             explicit = left.u + dh * (a[i] @ slopes) + self.h * (a[i] @ carry)
             explicit = jnp.where(self.mask, explicit, 0.0)
-            source = self._source(t, u, k, left.t + c[i] * dh, explicit, dtheta)
-            dw = -self.system.structure.solve(factors, source)
+            dw = self._solve(problem, self.w[i - 1], left.t + c[i] * dh, explicit, dtheta)
             du = jnp.where(self.mask, explicit + h_gamma * dw, dw)
             return carry.at[i].set(jnp.where(self.mask, dw, 0.0)), du
 

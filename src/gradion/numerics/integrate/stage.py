@@ -58,17 +58,15 @@ class _Newton(NamedTuple):
     failed: Bool[Array, ""]
 
 
-def scaled_norm(
-    system: System, x: Float[Array, " n"], weights: Float[Array, " n"]
-) -> Float[Array, ""]:
+def scaled_norm(x: Float[Array, " n"], weights: Float[Array, " n"]) -> Float[Array, ""]:
     """Root mean square of x * weights."""
     return jnp.sqrt(jnp.mean((x * weights) ** 2))
 
 
 def stage_factors(system: System, stage: StageProblem, w: Float[Array, " n"]) -> Any:
     """Factorised Jacobian of the stage equations at w."""
-    structure = system.structure
-    return structure.factorise(structure.jacobian(lambda x: stage.residual(system, x), w))
+    _, linear = jax.linearize(lambda x: stage.residual(system, x), w)
+    return system.structure.factorise(system.structure.matrix(linear, w))
 
 
 def newton(
@@ -87,11 +85,11 @@ def newton(
     """
     scale = weights * _update_scale(system, stage.h_gamma, guess.shape[0])
     limit = _MAX_ITERATIONS if tolerance > 0 else _MAX_ITERATIONS_TO_ROUND_OFF
-    floor = 8 * jnp.finfo(guess.dtype).eps * scaled_norm(system, stage.base, weights)
+    floor = 8 * jnp.finfo(guess.dtype).eps * scaled_norm(stage.base, weights)
 
     def body(state: _Newton) -> _Newton:
         dw = -system.structure.solve(factors, stage.residual(system, state.w))
-        norm = scaled_norm(system, dw, scale)
+        norm = scaled_norm(dw, scale)
         rate = norm / state.norm
         first = state.iteration == 0
         # Geometric series of the updates still to come; the first one has no rate to go by.
@@ -136,14 +134,14 @@ def consistent_start(
         residual = stage.residual(system, state.w)
         factors = stage_factors(system, stage, state.w)
         dw = -system.structure.solve(factors, residual)
-        norm = scaled_norm(system, jnp.where(algebraic, dw, 0.0), weights)
+        norm = scaled_norm(jnp.where(algebraic, dw, 0.0), weights)
         # The natural monotonicity test: the next simplified update must shrink.
         lengths = 0.5 ** jnp.arange(12)
 
         def trial(length: Float[Array, ""]) -> Float[Array, ""]:
             after = stage.residual(system, state.w + length * dw)
             update = system.structure.solve(factors, after)
-            return scaled_norm(system, jnp.where(algebraic, update, 0.0), weights)
+            return scaled_norm(jnp.where(algebraic, update, 0.0), weights)
 
         norms = jax.vmap(trial)(lengths)
         fits = jnp.isfinite(norms) & (norms <= (1.0 - 0.25 * lengths) * norm + floor)

@@ -70,7 +70,7 @@ def take_step(
     # Filtered through the step's matrix, so that stiff components do not dominate the estimate.
     stored = raw if system.mass is None else system.mass(start.u, raw, theta)
     filtered = jnp.where(mask, system.structure.solve(factors, stored), 0.0)
-    error = scaled_norm(system, filtered, settings.weights(start.u, u))
+    error = scaled_norm(filtered, settings.weights(start.u, u))
     solved &= jnp.isfinite(error) & jnp.all(jnp.isfinite(u))
     return StepResult(h, unknowns[1:], u, slopes[-1], error, solved, iterations)
 

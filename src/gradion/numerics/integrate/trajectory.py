@@ -161,7 +161,7 @@ def _restart(
         stage = StageProblem(point.u, jnp.array(0.0), point.t, theta, point.phase)
         w, found = consistent_start(system, stage, jnp.where(mask, point.k, point.u), weights)
         u, k = stage.unpack(system, w)
-        size, speed = scaled_norm(system, point.u, weights), scaled_norm(system, k, weights)
+        size, speed = scaled_norm(point.u, weights), scaled_norm(k, weights)
         h = 0.01 * size / jnp.maximum(speed, 1e-300)
         h = jnp.clip(h, 1e-9 * (t_end - point.t), 0.1 * (t_end - point.t))
         row = state.trajectory.nodes.u.at[state.count].set(u)

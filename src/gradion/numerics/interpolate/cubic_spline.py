@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gradion.module import Module
-from gradion.numerics.interpolate.hermite import checked_table, hermite_cubic, interval_of
+from gradion.numerics.interpolate.hermite import checked_table, evaluate_pieces, pieces_of
 
 __all__ = ["CubicSpline"]
 
@@ -32,23 +32,16 @@ class CubicSpline(Module):
         super().__init__()
         nodes, values = checked_table(x, y)
         self.register_buffer("x", jnp.asarray(nodes))
-        self.register_buffer("y", jnp.asarray(values))
-        self.register_buffer("slope", jnp.asarray(_not_a_knot_slopes(nodes, values)))
+        slopes = _not_a_knot_slopes(nodes, values)
+        self.register_buffer("pieces", pieces_of(self.x, jnp.asarray(values), jnp.asarray(slopes)))
 
     def forward(self, x: jax.Array) -> jax.Array:
         """Return the interpolated values, in the shape of ``x``."""
-        x = jnp.asarray(x)
-        i = interval_of(self.x, x)
-        return hermite_cubic(
-            x,
-            (self.x[i], self.x[i + 1]),
-            (self.y[i], self.y[i + 1]),
-            (self.slope[i], self.slope[i + 1]),
-        )
+        return evaluate_pieces(self.x, self.pieces, jnp.asarray(x))
 
     def slopes(self) -> jax.Array:
         """Return the slope at each node (nodes,): with it other code makes the same cubics."""
-        return self.slope
+        return self.pieces[1:, 2]
 
 
 def _not_a_knot_slopes(x: np.ndarray, y: np.ndarray) -> np.ndarray:

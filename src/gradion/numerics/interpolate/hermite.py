@@ -1,4 +1,4 @@
-"""The cubic between two nodes of a table, given values and slopes at both."""
+"""A table as piecewise cubics, given values and slopes at its nodes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["checked_table", "hermite_cubic", "interval_of"]
+__all__ = ["checked_table", "evaluate_pieces", "pieces_of"]
+
+_SMALL_TABLE = 512
 
 
 def checked_table(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -35,29 +37,31 @@ def checked_table(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return nodes, values
 
 
-def interval_of(nodes: jax.Array, x: jax.Array) -> jax.Array:
-    """Return the index i with ``nodes[i] <= x < nodes[i + 1]``; the end intervals outside."""
-    return jnp.clip(jnp.searchsorted(nodes, x, side="right") - 1, 0, nodes.shape[0] - 2)
+def pieces_of(nodes: jax.Array, values: jax.Array, slopes: jax.Array) -> jax.Array:
+    """Return the cubic pieces of a table with given node slopes (nodes + 1, 5).
 
-
-def hermite_cubic(
-    x: jax.Array,
-    ends: tuple[jax.Array, jax.Array],
-    values: tuple[jax.Array, jax.Array],
-    slopes: tuple[jax.Array, jax.Array],
-) -> jax.Array:
-    """Return the cubic with these values and slopes at the two ends, at x.
-
-    Outside the ends it goes on as a straight line with the slope of the nearer end.
+    A row holds the piece's left node x_0 and the coefficients of
+    ``c_0 + t (c_1 + t (c_2 + t c_3))``, t = x - x_0. The first and the last row are the straight
+    lines that go on outside the table.
     """
-    (x_0, x_1), (y_0, y_1), (d_0, d_1) = ends, values, slopes
-    # Not jnp.clip: its derivative at an end is one half, and nodes are ends.
-    inside = jnp.where(x < x_0, x_0, jnp.where(x > x_1, x_1, x))
-    h = x_1 - x_0
-    t = (inside - x_0) / h
-    secant = (y_1 - y_0) / h
-    # Horner form of the Hermite cubic in t: y_0 + h t (d_0 + t (a + t b)).
-    a = 3.0 * secant - 2.0 * d_0 - d_1
-    b = d_0 + d_1 - 2.0 * secant
-    cubic = y_0 + h * t * (d_0 + t * (a + t * b))
-    return cubic + jnp.where(x < x_0, d_0, d_1) * (x - inside)
+    h = nodes[1:] - nodes[:-1]
+    secant = (values[1:] - values[:-1]) / h
+    c_2 = (3.0 * secant - 2.0 * slopes[:-1] - slopes[1:]) / h
+    c_3 = (slopes[:-1] + slopes[1:] - 2.0 * secant) / h**2
+    inner = jnp.stack([nodes[:-1], values[:-1], slopes[:-1], c_2, c_3], axis=-1)
+    zero = jnp.zeros_like(h[0])
+    first = jnp.stack([nodes[0], values[0], slopes[0], zero, zero])
+    last = jnp.stack([nodes[-1], values[-1], slopes[-1], zero, zero])
+    return jnp.concatenate([first[None], inner, last[None]])
+
+
+def evaluate_pieces(nodes: jax.Array, pieces: jax.Array, x: jax.Array) -> jax.Array:
+    """Return the piecewise cubic at x, in the shape of x."""
+    # Comparing with every node of a table is one fused loop; a bisection is a while loop, which
+    # costs more to compile and, for tables of this size, to run.
+    method = "compare_all" if nodes.shape[0] <= _SMALL_TABLE else "scan"
+    i = jnp.searchsorted(nodes, x, side="right", method=method)
+    # One look-up for the whole piece; the index is in bounds by construction.
+    piece = pieces.at[i].get(mode="promise_in_bounds")
+    t = x - piece[..., 0]
+    return piece[..., 1] + t * (piece[..., 2] + t * (piece[..., 3] + t * piece[..., 4]))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from numpy.typing import ArrayLike
 
 from gradion.module import Module, Parameter
-from gradion.numerics.interpolate.hermite import checked_table, hermite_cubic, interval_of
+from gradion.numerics.interpolate.hermite import checked_table, evaluate_pieces, pieces_of
 
 __all__ = ["MonotoneSpline"]
 
@@ -20,9 +20,9 @@ class MonotoneSpline(Module):
     limited to keep the shape. Outside it goes on as a straight line with the end slope. Two nodes
     give that line alone. The second derivative jumps at the nodes.
 
-    Values and derivatives follow x and the tabulated values exactly: the slopes are computed from
-    the four nodes around x at each call. ``y`` may be a Parameter, and is then fitted like any
-    other; otherwise it is a buffer.
+    Values and derivatives follow x and the tabulated values exactly. ``y`` may be a Parameter: it
+    is then fitted like any other, and the pieces are computed at each call. Otherwise they are a
+    buffer, computed once.
 
     Source: Fritsch and Butland, SIAM J. Sci. Stat. Comput. 5 (1984) 300-304, doi:10.1137/0905021,
     with the end slopes of Moler, Numerical Computing with Matlab (2004), section 3.6.
@@ -37,24 +37,27 @@ class MonotoneSpline(Module):
         if isinstance(y, Parameter):
             self.register_parameter("y", y)
         else:
-            self.register_buffer("y", jnp.asarray(values))
+            self.register_buffer("pieces", _pieces(self.x, jnp.asarray(values)))
 
     def forward(self, x: jax.Array) -> jax.Array:
         """Return the interpolated values, in the shape of ``x``."""
-        x = jnp.asarray(x)
-        i = interval_of(self.x, x)
-        return hermite_cubic(
-            x,
-            (self.x[i], self.x[i + 1]),
-            (self.y[i], self.y[i + 1]),
-            _slopes_of_interval(self.x, self.y, i),
-        )
+        pieces = self.pieces if "pieces" in self._buffers else _pieces(self.x, self.y)
+        return evaluate_pieces(self.x, pieces, jnp.asarray(x))
 
     def slopes(self) -> jax.Array:
         """Return the slope at each node (nodes,): with it other code makes the same cubics."""
-        intervals = jnp.arange(self.x.shape[0] - 1)
-        left, right = _slopes_of_interval(self.x, self.y, intervals)
-        return jnp.append(left, right[-1])
+        pieces = self.pieces if "pieces" in self._buffers else _pieces(self.x, self.y)
+        return pieces[1:, 2]
+
+
+def _pieces(nodes: jax.Array, values: jax.Array) -> jax.Array:
+    return pieces_of(nodes, values, _node_slopes(nodes, values))
+
+
+def _node_slopes(nodes: jax.Array, values: jax.Array) -> jax.Array:
+    """Return the slope at each node (nodes,)."""
+    left, right = _slopes_of_interval(nodes, values, jnp.arange(nodes.shape[0] - 1))
+    return jnp.append(left, right[-1])
 
 
 def _slopes_of_interval(

@@ -37,35 +37,34 @@ class BorderedFactors(NamedTuple):
 class BorderedTridiagonal(AbstractStructure):
     """The first n - border unknowns couple to their neighbours only, the last `border` to all.
 
-    Several independent chains may follow each other in the tridiagonal part. The Jacobian costs
-    3 + border directional derivatives and `border` reverse ones, whatever n is. The elimination
+    Several independent chains may follow each other in the tridiagonal part. The matrix costs
+    3 + border applications of the linear function and `border` of its transpose, whatever n is. The elimination
     does not pivot across the border, which suits the diagonally dominant matrices of implicit
     steps; a matrix that needs more is a case for `Dense`.
     """
 
     border: int = 0
 
-    def jacobian(
-        self, function: Callable[[Array], Array], at: Float[Array, " n"]
+    def matrix(
+        self, linear: Callable[[Array], Array], like: Float[Array, " n"]
     ) -> BorderedTridiagonalMatrix:
-        n, k = at.shape[0], self.border
+        n, k, dtype = like.shape[0], self.border, like.dtype
         m = n - k
         # Columns of equal index modulo 3 never meet in one row of a tridiagonal block.
         colours = (jnp.arange(n)[None, :] % 3 == jnp.arange(3)[:, None]) & (jnp.arange(n) < m)
-        seeds = jnp.concatenate([colours.astype(at.dtype), jnp.eye(n, dtype=at.dtype)[m:]])
-        _, pushforward = jax.linearize(function, at)
-        images = jax.vmap(pushforward)(seeds)
+        seeds = jnp.concatenate([colours.astype(dtype), jnp.eye(n, dtype=dtype)[m:]])
+        images = jax.vmap(linear)(seeds)
         i = jnp.arange(m)
         lower = jnp.where(i > 0, images[(i - 1) % 3, i], 0.0)
         diagonal = images[i % 3, i]
         upper = jnp.where(i < m - 1, images[(i + 1) % 3, i], 0.0)
         if k == 0:
-            empty = jnp.zeros((m, 0), at.dtype)
+            empty = jnp.zeros((m, 0), dtype)
             return BorderedTridiagonalMatrix(
-                lower, diagonal, upper, empty, empty.T, jnp.zeros((0, 0), at.dtype)
+                lower, diagonal, upper, empty, empty.T, jnp.zeros((0, 0), dtype)
             )
-        pullback = jax.linear_transpose(pushforward, at)
-        rows = jax.vmap(lambda e: pullback(e)[0])(jnp.eye(n, dtype=at.dtype)[m:])
+        pullback = jax.linear_transpose(linear, like)
+        rows = jax.vmap(lambda e: pullback(e)[0])(jnp.eye(n, dtype=dtype)[m:])
         return BorderedTridiagonalMatrix(
             lower, diagonal, upper, images[3:, :m].T, rows[:, :m], rows[:, m:]
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.scipy.linalg import lu_factor, lu_solve
 from jaxtyping import Array, Float
 
@@ -17,10 +18,10 @@ __all__ = ["Dense"]
 class Dense(AbstractStructure):
     """Full matrix, LU with partial pivoting."""
 
-    def jacobian(
-        self, function: Callable[[Array], Array], at: Float[Array, " n"]
+    def matrix(
+        self, linear: Callable[[Array], Array], like: Float[Array, " n"]
     ) -> Float[Array, "n n"]:
-        return jax.jacfwd(function)(at)
+        return jax.vmap(linear, out_axes=1)(jnp.eye(like.shape[0], dtype=like.dtype))
 
     def factorise(self, matrix: Float[Array, "n n"]) -> Any:
         return lu_factor(matrix)

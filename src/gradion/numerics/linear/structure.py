@@ -19,8 +19,11 @@ class AbstractStructure(abc.ABC):
     """
 
     @abc.abstractmethod
-    def jacobian(self, function: Callable[[Array], Array], at: Float[Array, " n"]) -> Any:
-        """Jacobian of `function` (n values of n unknowns) in this structure's storage."""
+    def matrix(self, linear: Callable[[Array], Array], like: Float[Array, " n"]) -> Any:
+        """Storage of a linear function of n unknowns, such as `jax.linearize` returns.
+
+        `like` is any vector of its argument's shape and dtype.
+        """
 
     @abc.abstractmethod
     def factorise(self, matrix: Any) -> Any:
