@@ -39,7 +39,7 @@ class SPMe(AbstractCellModel):
         cell: Cell,
         *,
         n_r: int = 24,
-        n_x: tuple[int, int, int] = (12, 8, 12),
+        n_x: tuple[int, int, int] = (20, 12, 20),
         grading: float = 8.0,
     ) -> None:
         super().__init__()

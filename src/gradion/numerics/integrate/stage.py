@@ -128,13 +128,15 @@ def consistent_start(
         w = guess - system.structure.solve(factors, stage.residual(system, guess))
         return w, jnp.all(jnp.isfinite(w))
     algebraic = ~system.differential_mask(n)
-    floor = 1e-10
 
     def body(state: _Newton) -> _Newton:
         residual = stage.residual(system, state.w)
         factors = stage_factors(system, stage, state.w)
         dw = -system.structure.solve(factors, residual)
         norm = scaled_norm(jnp.where(algebraic, dw, 0.0), weights)
+        # Newton's iteration is quadratic here: after so small an update only round-off remains.
+        size = scaled_norm(jnp.where(algebraic, state.w, 0.0), weights)
+        floor = 1e-6 + 64 * jnp.finfo(guess.dtype).eps * size
         # The natural monotonicity test: the next simplified update must shrink.
         lengths = 0.5 ** jnp.arange(12)
 
