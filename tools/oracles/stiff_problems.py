@@ -18,7 +18,7 @@ ROBERTSON = (0.04, 1e4, 3e7)
 STIFFNESS = 50.0
 
 
-def _robertson(t: float, u: np.ndarray, up: np.ndarray, res: np.ndarray) -> None:
+def _robertson(_t: float, u: np.ndarray, up: np.ndarray, res: np.ndarray) -> None:
     a, b, c = ROBERTSON
     rate = -a * u[0] + b * u[1] * u[2]
     res[0] = up[0] - rate
@@ -26,7 +26,7 @@ def _robertson(t: float, u: np.ndarray, up: np.ndarray, res: np.ndarray) -> None
     res[2] = u[0] + u[1] + u[2] - 1.0
 
 
-def _van_der_pol(t: float, u: np.ndarray, du: np.ndarray) -> None:
+def _van_der_pol(_t: float, u: np.ndarray, du: np.ndarray) -> None:
     du[0] = u[1]
     du[1] = STIFFNESS * (1.0 - u[0] ** 2) * u[1] - u[0]
 

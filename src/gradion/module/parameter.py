@@ -1,7 +1,7 @@
 """A named number (or array of numbers) of a model, with what is known about it."""
 
 from dataclasses import replace
-from typing import Any, NoReturn, Self, final
+from typing import TYPE_CHECKING, Any, NoReturn, Self, final
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +14,16 @@ from gradion.module.prior import AbstractPrior
 
 __all__ = ["Parameter", "check_bounds"]
 
+if TYPE_CHECKING:
+    # Assigned to a Module's attribute a Parameter is read back as its array, which no type checker
+    # can follow: for them alone it is one.
+    _ArrayInTypes = jax.Array
+else:
+    _ArrayInTypes = object
+
 
 @final
-class Parameter:
+class Parameter(_ArrayInTypes):
     """A value with its unit, bounds, prior, source and trainability, owned by a Module.
 
     Assigned to an attribute of a Module it is registered there, and reading that attribute

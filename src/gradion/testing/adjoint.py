@@ -26,11 +26,12 @@ def assert_adjoint(
     leaves, tree = jax.tree.flatten(at)
     keys = jax.random.split(key, len(leaves) + 1)
     # Directions in proportion to the values, so that no parameter drowns the others.
-    tangents = tree.unflatten(
+    tangents = jax.tree.unflatten(
+        tree,
         [
             (jnp.abs(x) + (x == 0)) * jax.random.normal(k, x.shape)
             for x, k in zip(leaves, keys, strict=False)
-        ]
+        ],
     )
     out, pushed = jax.jvp(function, (at,), (tangents,))
     w = jax.random.normal(keys[-1], out.shape) * jnp.isfinite(out)

@@ -70,9 +70,7 @@ def test_stop_event_time_and_its_derivative_are_closed_forms() -> None:
 def _thermostat(t: Array, u: Array, theta: Any, phase: Array) -> Array:
     x, y, z = u
     q = jnp.where(phase == 0, theta["q"], -0.2 * theta["q"])
-    return jnp.stack(
-        [q - theta["k"] * x**2 + 0.1 * z, x - y * z, z - jnp.sin(x) - theta["a"] * t]
-    )
+    return jnp.stack([q - theta["k"] * x**2 + 0.1 * z, x - y * z, z - jnp.sin(x) - theta["a"] * t])
 
 
 def _upper(t: Array, u: Array, theta: Any) -> Array:
@@ -100,9 +98,7 @@ ROUND_OFF = Settings(rtol=1e-5, atol=1e-7, newton_tolerance=0.0, max_steps=64)
 
 def _thermostat_run(theta: Any, u0: Array, replay: Any = None) -> Solution:
     times = jnp.linspace(0.0, 4.0, 9)
-    return solve(
-        THERMOSTAT, theta, u0, t_end=40.0, times=times, settings=ROUND_OFF, replay=replay
-    )
+    return solve(THERMOSTAT, theta, u0, t_end=40.0, times=times, settings=ROUND_OFF, replay=replay)
 
 
 @pytest.fixture(scope="module")
@@ -227,9 +223,7 @@ def _no_root(t: Array, u: Array, theta: Any, phase: Array) -> Array:
 def test_failures_have_a_reason_and_keep_what_was_reached() -> None:
     theta = {"k": jnp.array(1.0)}
     times = jnp.array([0.5, 2.0])
-    singular = solve(
-        System(_blow_up), theta, jnp.ones(1), t_end=2.0, times=times, settings=TIGHT
-    )
+    singular = solve(System(_blow_up), theta, jnp.ones(1), t_end=2.0, times=times, settings=TIGHT)
     assert int(singular.status) in (Status.STEP_TOO_SMALL, Status.TOO_MANY_STEPS)
     np.testing.assert_allclose(singular.u[0], 2.0, rtol=1e-4)
     assert np.isnan(singular.u[1, 0])
@@ -262,10 +256,9 @@ def test_wrong_arguments_are_named() -> None:
         Settings(max_steps=0)
     with pytest.raises(ValueError, match="times"):
         solve(DECAY, {"k": 1.0}, jnp.ones(1), t_end=1.0, times=1.0)
+    short = System(_decay, algebraic=(False,))
     with pytest.raises(ValueError, match="algebraic has 1 entries for 2"):
-        solve(
-            System(_decay, algebraic=(False,)), {"k": 1.0}, jnp.ones(2), t_end=1.0, times=jnp.ones(1)
-        )
+        solve(short, {"k": 1.0}, jnp.ones(2), t_end=1.0, times=jnp.ones(1))
 
 
 def test_batch_of_parameter_sets_equals_single_solves() -> None:

@@ -139,12 +139,10 @@ def _function(quantity: Quantity | FunctionQuantity) -> Module:
     if isinstance(quantity, Quantity):
         return FormulaFunction(Formula(repr(quantity.value)))
     function = quantity.as_callable()
-    return FormulaFunction(function) if isinstance(function, Formula) else function
+    return function if isinstance(function, Module) else FormulaFunction(function)
 
 
-def _electrode(
-    set_name: str, side: str, section: ElectrodeSection, T_ref: Parameter
-) -> Electrode:
+def _electrode(set_name: str, side: str, section: ElectrodeSection, T_ref: Parameter) -> Electrode:
     if section.alpha.value != 0.5:
         raise InputError(
             f"got a transfer coefficient of {section.alpha.value:g}",
@@ -193,9 +191,7 @@ def _lumped(parameters: CellParameters) -> LumpedThermal:
             source=f"densities and heat capacities of the layers; {volume.source}",
         ),
         h=_parameter(
-            _present(
-                parameters.name, "heat_transfer_coefficient", cell.heat_transfer_coefficient
-            )
+            _present(parameters.name, "heat_transfer_coefficient", cell.heat_transfer_coefficient)
         ),
         cooling_area=_parameter(_present(parameters.name, "cooling_area", cell.cooling_area)),
     )

@@ -2,6 +2,7 @@
 
 from typing import final
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gradion.cell.physics.kinetics import AbstractKinetics
@@ -55,7 +56,7 @@ class Electrode(Module):
 
     def surface_area_density(self) -> Float[Array, ""]:
         """Particle surface per electrode volume [1/m]."""
-        return 3.0 * self.active_fraction / self.particle_radius
+        return jnp.asarray(3.0 * self.active_fraction / self.particle_radius)
 
     def mean_current_density(self, i_cell: Float[Array, ""]) -> Float[Array, ""]:
         """Particle surface current density [A/m^2] for i_cell [A/m^2] of electrode area."""
@@ -63,4 +64,4 @@ class Electrode(Module):
 
     def effective_conductivity(self) -> Float[Array, ""]:
         """Electronic conductivity of the porous solid [S/m]."""
-        return self.conductivity * (1.0 - self.porosity) ** self.bruggeman_electrode
+        return self.conductivity * jnp.power(1.0 - self.porosity, self.bruggeman_electrode)

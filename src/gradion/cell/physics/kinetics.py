@@ -21,9 +21,7 @@ class AbstractKinetics(Module, abc.ABC):
     """A relation between interfacial current density and surface overpotential."""
 
     @abc.abstractmethod
-    def overpotential(
-        self, j: Array, x_surf: Array, c_max: Array, c_e: Array, T: Array
-    ) -> Array:
+    def overpotential(self, j: Array, x_surf: Array, c_max: Array, c_e: Array, T: Array) -> Array:
         """eta [V] at which the interface carries j [A/m^2], positive for oxidation.
 
         `x_surf` [1] is the surface stoichiometry, `c_max` [mol/m^3] the host's capacity, `c_e`
@@ -55,8 +53,6 @@ class SymmetricButlerVolmer(AbstractKinetics):
         k = self.k * arrhenius(self.activation_energy, T, self.T_ref)
         return F * k * jnp.sqrt(c_e * x * (1.0 - x)) * c_max
 
-    def overpotential(
-        self, j: Array, x_surf: Array, c_max: Array, c_e: Array, T: Array
-    ) -> Array:
+    def overpotential(self, j: Array, x_surf: Array, c_max: Array, c_e: Array, T: Array) -> Array:
         j0 = self.exchange_current(x_surf, c_max, c_e, T)
         return 2.0 * R * T / F * jnp.arcsinh(j / (2.0 * j0))

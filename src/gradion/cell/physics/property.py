@@ -1,13 +1,13 @@
 """Material properties that depend on composition and, by Arrhenius, on temperature."""
 
 import abc
+from collections.abc import Callable
 from typing import final
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gradion.foundation.constants import R
-from gradion.foundation.formula import Formula
 from gradion.module import Module, Parameter
 
 __all__ = [
@@ -38,9 +38,7 @@ class AbstractProperty(Module, abc.ABC):
 class ConstantProperty(AbstractProperty):
     """The same at all compositions: `value` at T_ref, with an activation energy."""
 
-    def __init__(
-        self, value: Parameter, *, activation_energy: Parameter, T_ref: Parameter
-    ) -> None:
+    def __init__(self, value: Parameter, *, activation_energy: Parameter, T_ref: Parameter) -> None:
         super().__init__()
         self.value = value
         self.activation_energy = activation_energy
@@ -84,9 +82,9 @@ class FunctionProperty(AbstractProperty):
 
 @final
 class FormulaFunction(Module):
-    """A formula as a Module; its text is structure, not a parameter."""
+    """A formula, or any hashable function, as a Module; it is structure, not a parameter."""
 
-    def __init__(self, formula: Formula) -> None:
+    def __init__(self, formula: Callable[..., Array]) -> None:
         super().__init__()
         self.formula = formula
 

@@ -35,7 +35,7 @@ def linear_map(
     a first derivative and has no rule for a second one.
     """
     flat_residuals, residuals_tree = jax.tree.flatten(residuals)
-    flat_tangents, tangents_tree = jax.tree.flatten(tangents)
+    flat_tangents = jax.tree.leaves(tangents)
     # Traced once: the batching, transposition and lowering rules evaluate the jaxpr, which is
     # many times cheaper than running the Python program again.
     jaxpr, outputs = jax.make_jaxpr(forward, return_shape=True)(residuals, tangents)
@@ -46,7 +46,10 @@ def linear_map(
         return evaluate(*residual_leaves, *leaves)
 
     def flat_transpose(residual_leaves: Sequence[Any], leaves: Sequence[Any]) -> list[Any]:
-        out = transpose(residuals_tree.unflatten(residual_leaves), output_tree.unflatten(leaves))
+        out = transpose(
+            jax.tree.unflatten(residuals_tree, residual_leaves),
+            jax.tree.unflatten(output_tree, leaves),
+        )
         return jax.tree.leaves(out)
 
     flat_out = _linear_map_p.bind(
@@ -57,7 +60,7 @@ def linear_map(
         n_residuals=len(flat_residuals),
         outputs=tuple((o.shape, o.dtype) for o in jax.tree.leaves(outputs)),
     )
-    return output_tree.unflatten(flat_out)
+    return jax.tree.unflatten(output_tree, flat_out)
 
 
 def _run(*args: Any, forward: _Program, n_residuals: int, **_: Any) -> list[Any]:

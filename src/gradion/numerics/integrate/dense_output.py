@@ -28,7 +28,7 @@ def at_times(
     Differential unknowns are cubic Hermite polynomials of a step's end values and slopes (locally
     of order four); algebraic ones are solved for, so that every state satisfies its equations.
     """
-    count = record.steps.count
+    count = record.steps.taken
     ends = lax.stop_gradient(nodes.t)
     # A time that is a node up to round-off belongs to the interval.
     slack = 1e-12 * jnp.maximum(jnp.abs(ends[count]), jnp.abs(ends[0]))

@@ -73,7 +73,7 @@ class _Chain:
 
     def forward(self, constants: _Constants, inputs: Inputs) -> Nodes:
         nodes = constants.trajectory.nodes
-        count = constants.trajectory.record.steps.count
+        count = constants.trajectory.record.steps.taken
         zero = jnp.zeros_like(inputs.u0)
 
         def body(state: tuple[Array, _Carried, Nodes]) -> tuple[Array, _Carried, Nodes]:
@@ -95,7 +95,7 @@ class _Chain:
         return out._replace(t=out.t.at[count].set(last.t), u=out.u.at[count].set(last.u))
 
     def transpose(self, constants: _Constants, bars: Nodes) -> Inputs:
-        count = constants.trajectory.record.steps.count
+        count = constants.trajectory.record.steps.taken
         zeros = self._zero_inputs(constants)
         zero = _Carried(zeros.u0, zeros.u0, zeros.t0)
 
@@ -110,9 +110,7 @@ class _Chain:
             return i - 1, carried, jax.tree.map(jnp.add, total, contribution)
 
         end = _Carried(bars.u[count], zeros.u0, bars.t[count])
-        _, first, total = lax.while_loop(
-            lambda s: s[0] >= 0, body, (count - 1, end, zeros)
-        )
+        _, first, total = lax.while_loop(lambda s: s[0] >= 0, body, (count - 1, end, zeros))
         return total._replace(u0=total.u0 + first.u, t0=total.t0 + first.t)
 
     def _zero_inputs(self, constants: _Constants) -> Inputs:
@@ -133,9 +131,7 @@ class _Chain:
         """Linear step i: tangents at its left end (after a restart) and at its right end."""
         linear = _LinearStep(self, constants, i)
         restart = constants.trajectory.record.restart[i]
-        left = lax.cond(
-            restart, lambda x: linear.restart(x, inputs), lambda x: x, carried
-        )
+        left = lax.cond(restart, lambda x: linear.restart(x, inputs), lambda x: x, carried)
         kind = constants.trajectory.record.steps.kind[i]
         dh = jnp.where(kind == TO_END, inputs.t_end - left.t, 0.0)
         if self.system.events:
@@ -208,9 +204,7 @@ class _LinearStep:
 
         def stage(carry: Array, i: Array) -> tuple[Array, Array]:
             base = self.u + self.h * (a[i] @ slopes) - h_gamma * slopes[i]
-            problem = StageProblem(
-                base, h_gamma, self.t + c[i] * self.h, self.theta, self.phase
-            )
+            problem = StageProblem(base, h_gamma, self.t + c[i] * self.h, self.theta, self.phase)
             explicit = left.u + dh * (a[i] @ slopes) + self.h * (a[i] @ carry)
             explicit = jnp.where(self.mask, explicit, 0.0)
             dw = self._solve(problem, self.w[i - 1], left.t + c[i] * dh, explicit, dtheta)

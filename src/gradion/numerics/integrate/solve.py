@@ -13,7 +13,7 @@ from gradion.numerics.integrate.sensitivity import Inputs, node_tangents
 from gradion.numerics.integrate.settings import Settings
 from gradion.numerics.integrate.status import IntegrationError, Status
 from gradion.numerics.integrate.system import System
-from gradion.numerics.integrate.trajectory import TO_END, Nodes, Steps, Trajectory, integrate
+from gradion.numerics.integrate.trajectory import TO_END, Steps, Trajectory, integrate
 
 __all__ = ["Solution", "solve"]
 
@@ -77,7 +77,7 @@ def solve(
     _check_shapes(system, settings, u0, times)
     trajectory = _trajectory((system, settings), theta, u0, t0, t_end, replay)
     nodes, record = trajectory.nodes, trajectory.record
-    count = record.steps.count
+    count = record.steps.taken
     last = record.steps.kind[jnp.maximum(count - 1, 0)]
     stopped = trajectory.status == Status.STOPPED_BY_EVENT
     return Solution(

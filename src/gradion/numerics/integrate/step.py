@@ -111,10 +111,10 @@ def locate_event(
     def value(step: StepResult) -> Float[Array, ""]:
         return system.event_values(start.t + step.h, step.u, theta)[index]
 
-    class_start = (jnp.array(0.0), before[index], full.h, after[index], full, jnp.array(0))
+    bracket = (jnp.array(0.0), before[index], full.h, after[index], full, jnp.array(0))
 
     def unfinished(state: tuple[Any, ...]) -> Bool[Array, ""]:
-        low, _, high, g_high, step, count = state
+        low, _, high, _, step, count = state
         exact = value(step) == 0.0
         return (high - low > resolution) & ~exact & (count < settings.event_iterations)
 
@@ -133,5 +133,5 @@ def locate_event(
         kept_high = jnp.where(same_side, g, 0.5 * g_high)
         return new_low, kept_low, new_high, kept_high, step, count + 1
 
-    state = lax.while_loop(unfinished, refine, class_start)
+    state = lax.while_loop(unfinished, refine, bracket)
     return state[4], index

@@ -34,7 +34,7 @@ class Steps(NamedTuple):
 
     h: Float[Array, " max_steps"]
     kind: Int[Array, " max_steps"]
-    count: Int[Array, ""]
+    taken: Int[Array, ""]
 
 
 class Record(NamedTuple):
@@ -63,7 +63,7 @@ class _State(NamedTuple):
     rejected: Bool[Array, ""]  # whether the last attempt was
     restart: Bool[Array, ""]
     running: Bool[Array, ""]
-    count: Int[Array, ""]
+    taken: Int[Array, ""]
     trajectory: Trajectory
 
 
@@ -80,7 +80,7 @@ def integrate(
 
     def body(state: _State) -> _State:
         state = _restart(system, settings, theta, t_end, state)
-        point, i = state.point, state.count
+        point, i = state.point, state.taken
         h, kind = _next_length(state, t_end, replay)
         step = take_step(system, settings, theta, point, h)
         step, kind, accepted = _judge(system, settings, theta, point, step, kind, replay)
@@ -106,17 +106,17 @@ def integrate(
             rejected=~accepted,
             restart=accepted & restart,
             running=state.running & ~(accepted & stop) & ~exhausted & ~too_small,
-            count=count.astype(jnp.int32),
+            taken=count.astype(jnp.int32),
             trajectory=trajectory._replace(status=status.astype(jnp.int32)),
         )
 
     end = lax.while_loop(lambda s: s.running, body, _begin(settings, u0, t0))
-    steps = end.trajectory.record.steps._replace(count=end.count)
+    steps = end.trajectory.record.steps._replace(taken=end.taken)
     # The rows after the last accepted step may hold a rejected attempt.
     rows = jnp.arange(settings.max_steps + 1)
     nodes = end.trajectory.nodes
-    nodes = nodes._replace(t=jnp.where(rows <= end.count, nodes.t, jnp.inf))
-    nodes = nodes._replace(u=jnp.where(rows[:, None] <= end.count, nodes.u, 0.0))
+    nodes = nodes._replace(t=jnp.where(rows <= end.taken, nodes.t, jnp.inf))
+    nodes = nodes._replace(u=jnp.where(rows[:, None] <= end.taken, nodes.u, 0.0))
     record = end.trajectory.record._replace(steps=steps)
     return end.trajectory._replace(nodes=nodes, record=record)
 
@@ -143,7 +143,7 @@ def _begin(settings: Settings, u0: Float[Array, " n"], t0: Float[Array, ""]) -> 
         rejected=jnp.array(False),
         restart=jnp.array(True),
         running=jnp.array(True),
-        count=zero,
+        taken=zero,
         trajectory=Trajectory(nodes, record, zero, zero, zero),
     )
 
@@ -164,9 +164,9 @@ def _restart(
         size, speed = scaled_norm(point.u, weights), scaled_norm(k, weights)
         h = 0.01 * size / jnp.maximum(speed, 1e-300)
         h = jnp.clip(h, 1e-9 * (t_end - point.t), 0.1 * (t_end - point.t))
-        row = state.trajectory.nodes.u.at[state.count].set(u)
+        row = state.trajectory.nodes.u.at[state.taken].set(u)
         record = state.trajectory.record
-        record = record._replace(restart=record.restart.at[state.count].set(True))
+        record = record._replace(restart=record.restart.at[state.taken].set(True))
         status = jnp.where(found, state.trajectory.status, Status.NO_CONSISTENT_START)
         trajectory = state.trajectory._replace(
             nodes=state.trajectory.nodes._replace(u=row), record=record
@@ -192,8 +192,8 @@ def _next_length(
         h = jnp.where(state.h >= 0.999 * remaining, remaining, h)
         kind = jnp.where(h == remaining, TO_END, FREE)
     else:
-        kind = replay.kind[state.count]
-        h = jnp.where(kind == TO_END, remaining, replay.h[state.count])
+        kind = replay.kind[state.taken]
+        h = jnp.where(kind == TO_END, remaining, replay.h[state.taken])
     return h, kind.astype(jnp.int32)
 
 
@@ -226,9 +226,7 @@ def _judge(
         fired &= jnp.arange(len(system.events)) == kind - (TO_END + 1)
 
     def locate() -> tuple[StepResult, Array]:
-        located, index = locate_event(
-            system, settings, theta, point, step, fired, before, after
-        )
+        located, index = locate_event(system, settings, theta, point, step, fired, before, after)
         return located, (TO_END + 1 + index).astype(jnp.int32)
 
     step, kind = lax.cond(accepted & jnp.any(fired), locate, lambda: (step, kind))
@@ -254,7 +252,7 @@ def _advance(
 
 def _write(state: _State, step: StepResult, kind: Int[Array, ""], after: Point) -> Trajectory:
     """Write the attempt into the rows that the next accepted step will own."""
-    trajectory, i = state.trajectory, state.count
+    trajectory, i = state.trajectory, state.taken
     nodes, record = trajectory.nodes, trajectory.record
     return trajectory._replace(
         nodes=Nodes(
@@ -267,7 +265,7 @@ def _write(state: _State, step: StepResult, kind: Int[Array, ""], after: Point) 
             Steps(
                 record.steps.h.at[i].set(step.h),
                 record.steps.kind.at[i].set(kind),
-                record.steps.count,
+                record.steps.taken,
             ),
             record.stages.at[i].set(step.stages),
             record.phase.at[i].set(state.point.phase),

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from gradion.numerics.linear.structure import AbstractStructure
 
-__all__ = ["BorderedTridiagonal", "BorderedTridiagonalMatrix"]
+__all__ = ["BorderedFactors", "BorderedTridiagonal", "BorderedTridiagonalMatrix"]
 
 
 class BorderedTridiagonalMatrix(NamedTuple):
@@ -38,9 +38,9 @@ class BorderedTridiagonal(AbstractStructure):
     """The first n - border unknowns couple to their neighbours only, the last `border` to all.
 
     Several independent chains may follow each other in the tridiagonal part. The matrix costs
-    3 + border applications of the linear function and `border` of its transpose, whatever n is. The elimination
-    does not pivot across the border, which suits the diagonally dominant matrices of implicit
-    steps; a matrix that needs more is a case for `Dense`.
+    3 + border applications of the linear function and `border` of its transpose, whatever n is.
+    The elimination does not pivot across the border, which suits the diagonally dominant matrices
+    of implicit steps; a matrix that needs more is a case for `Dense`.
     """
 
     border: int = 0
