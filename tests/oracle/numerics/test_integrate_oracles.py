@@ -21,9 +21,7 @@ def robertson(t: Array, u: Array, theta: Any, phase: Array) -> Array:
     """Robertson's kinetics with the conservation law as its algebraic equation."""
     a, b, c = theta
     x, y, z = u
-    return jnp.stack(
-        [-a * x + b * y * z, a * x - b * y * z - c * y**2, x + y + z - 1.0]
-    )
+    return jnp.stack([-a * x + b * y * z, a * x - b * y * z - c * y**2, x + y + z - 1.0])
 
 
 def van_der_pol(t: Array, u: Array, theta: Any, phase: Array) -> Array:

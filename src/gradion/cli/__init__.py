@@ -1,0 +1,3 @@
+"""The command `gradion`: one file a verb."""
+
+__all__: list[str] = []
