@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -134,7 +136,7 @@ def _shared(file: FitFile, model: AbstractCellModel) -> AbstractCellModel:
     for index, group in enumerate(file.content.model.shared):
         place = ("model", "shared")
         for name in group:
-            if file.located(lambda name=name: model.select(name), *place) != (name,):
+            if file.located(partial(model.select, name), *place) != (name,):
                 raise InputError(
                     f"{name!r} is a glob, or shared already",
                     where=file.document.where(place),
@@ -160,7 +162,12 @@ def _with_starts(file: FitFile, model: AbstractCellModel) -> AbstractCellModel:
             continue
         for name in _matches(file, index, model):
             starts[name] = section.start * _factor(file, index, model, name)
-    return model.with_parameters(starts) if starts else model
+    if not starts:
+        return model
+    started = model.with_parameters(starts)
+    for name in starts:
+        started.get_parameter(name).source = f"start given in {file.path.name}"
+    return started
 
 
 def _matches(file: FitFile, index: int, model: AbstractCellModel) -> tuple[str, ...]:

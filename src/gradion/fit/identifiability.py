@@ -46,7 +46,8 @@ class IdentifiabilityRule:
     positive parameter, to the distance of its bounds for another. A parameter is NOT
     identifiable if its error exceeds `max_relative_error`, or if the size of a correlation with
     a parameter that is known no worse exceeds `max_correlation`; it is WEAKLY identifiable
-    above the smaller limits. `kind` says which covariance is judged. A parameter within
+    above the smaller limits. `kind` says whose errors are judged; correlations are those of the
+    plain covariance, which tell what the data can part whatever their noise. A parameter within
     `bound_tolerance` (share of the span) of a bound is AT_BOUND; `drop_at_bound` says whether
     such a one is given up as well.
 
@@ -141,7 +142,10 @@ def identifiability_at(
     relative = estimate.standard_errors / _scales(problem, uncertainty.values)
     verdicts, reasons = [], []
     for index in range(labels.size):
-        verdict, reason = _judge(index, problem.labels, relative, estimate.correlation, rule)
+        # Correlations of the plain kind: they are those of the Jacobian. A robust covariance from
+        # few effective points is of low rank, and shows correlations that are not there.
+        correlation = uncertainty.plain.correlation
+        verdict, reason = _judge(index, problem.labels, relative, correlation, rule)
         if uncertainty.at_bound[index]:
             verdict, reason = Verdict.AT_BOUND, "ended at a bound"
         verdicts.append(verdict)

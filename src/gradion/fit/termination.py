@@ -53,8 +53,8 @@ _MESSAGES = {
         "enough, or not finite close by"
     ),
     Termination.NOISE_LIMITED: (
-        "no step lowers the cost any further: the point is within a tenth of a standard error of "
-        "the minimum, closer than the noise of the predictions can tell"
+        "no step lowers the cost by anything that counts: within a fifth of a standard error the "
+        "minimum is reached, closer than the noise of the predictions can tell"
     ),
     Termination.START_NOT_FINITE: "the predictions at the start are not finite",
 }

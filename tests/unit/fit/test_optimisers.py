@@ -149,6 +149,26 @@ def test_out_of_iterations_is_told_and_not_raised(kit):
     assert result.iterations[-1].number == 2
 
 
+@dataclass(frozen=True)
+class _Rough(AbstractObservable):
+    """A decay with noise of the kind of an adaptive integration: no derivative knows of it."""
+
+    def predict(self, module, inputs):
+        noise = 1e-4 * jnp.sin(1e5 * module.k + 50.0 * inputs)
+        return module.a * jnp.exp(-module.k * inputs) + module.c + jax.lax.stop_gradient(noise)
+
+
+def test_noise_of_the_predictions_is_told_from_failure(kit):
+    data = kit.decay_data(observable=_Rough())
+    strict = LevenbergMarquardt(relative_offset=1e-12, cost_rtol=1e-15, step_rtol=1e-13)
+    result = fit(Problem(kit.Decay(), ["*"], [data]), optimiser=strict)
+    assert result.termination is Termination.NOISE_LIMITED
+    assert result.is_success
+    reference = _scipy_decay([data])
+    for parameter, true in zip(result.parameters, reference.x, strict=True):
+        assert abs(parameter.fitted - true) < 0.2 * parameter.standard_error
+
+
 def test_perfect_data_end_at_once(kit):
     times = np.linspace(0.0, 4.0, 50)
     data = kit.decay_data(measured=np.exp(-0.5 * times) + 0.1)

@@ -24,7 +24,9 @@ _DESCENT: Any = optx.DampedNewtonDescent(linear_solver=lx.QR())
 _SEARCH: Any = optx.ClassicalTrustRegion(
     high_cutoff=0.75, low_cutoff=1e-3, high_constant=4.0, low_constant=0.25
 )
-_NEAR = 0.1
+_NEAR = 0.2
+_COUNTS = 0.01
+_PATIENCE = 8
 _RANK_TOLERANCE = 1e-10
 # The inverse of the damping. Above the largest a step is the undamped one to round-off.
 _LARGEST_REACH = 1e12
@@ -33,13 +35,15 @@ _LARGEST_REACH = 1e12
 @final
 class LevenbergMarquardtState(NamedTuple):
     """State of `LevenbergMarquardt`. `scale` are the largest column norms of the Jacobian so far;
-    `reach` is the inverse of the damping of columns of unit norm."""
+    `reach` is the inverse of the damping of columns of unit norm; `recent` are the costs before
+    the latest trials, the oldest first."""
 
     z: Float[np.ndarray, " free"]
     residuals: Float[np.ndarray, " residuals"]
     jacobian: Float[np.ndarray, "residuals free"]
     scale: Float[np.ndarray, " free"]
     reach: Float[np.ndarray, ""]
+    recent: Float[np.ndarray, " patience"]
     step_norm: Float[np.ndarray, ""]
     accepted: Bool[np.ndarray, ""]
     number: Int[np.ndarray, ""]
@@ -55,9 +59,10 @@ class LevenbergMarquardt(AbstractOptimiser[LevenbergMarquardtState]):
     `relative_offset`: the distance from the minimum, by the linear model, in units of the
     standard errors. Ends as well when the cost falls by less than `cost_rtol` of itself, by the
     linear model and in fact, or is below `cost_atol`; when a step is shorter than `step_rtol`
-    of z; or after `max_iterations`. If no step lowers the cost any more and the offset is below
-    0.1, the end is NOISE_LIMITED: predictions of adaptive integration are smooth only to their
-    tolerance.
+    of z; or after `max_iterations`. If eight trials in a row, or steps down to round-off, have
+    lowered the cost by nothing that counts (1 % of the variance of a residual in all) and the
+    offset is below 0.2, the end is NOISE_LIMITED: derivatives of an adaptive integration are
+    those of its predictions only to its tolerance.
 
     Columns of the Jacobian are scaled by their largest norm so far (More, in: Numerical Analysis,
     Lecture Notes in Mathematics 630, 1978, 105), so that the units of z play no part;
@@ -116,6 +121,7 @@ class LevenbergMarquardt(AbstractOptimiser[LevenbergMarquardtState]):
             accepted, reach = False, state.reach * _SEARCH.low_constant
         new = state._replace(
             reach=np.minimum(reach, _LARGEST_REACH),
+            recent=np.append(state.recent[1:], _cost(state)),
             step_norm=np.array(np.linalg.norm(move)),
             accepted=np.array(accepted),
             number=state.number + 1,
@@ -135,6 +141,7 @@ class LevenbergMarquardt(AbstractOptimiser[LevenbergMarquardtState]):
             jacobian=np.zeros((0, count)),
             scale=np.zeros(count),
             reach=np.array(1.0 / self.initial_damping),
+            recent=np.full(_PATIENCE, np.inf),
             step_norm=np.array(0.0),
             accepted=np.array(True),
             number=np.array(0),
@@ -187,6 +194,9 @@ class LevenbergMarquardt(AbstractOptimiser[LevenbergMarquardtState]):
         if small_step and not new.accepted:
             near = _offset(old) <= _NEAR
             return Termination.NOISE_LIMITED if near else Termination.NO_PROGRESS
+        variance = 2.0 * _cost(new) / max(1, new.residuals.size - new.z.size)
+        if new.recent[0] - _cost(new) <= _COUNTS * variance and _offset(new) <= _NEAR:
+            return Termination.NOISE_LIMITED
         if int(new.number) >= self.max_iterations:
             return Termination.MAX_ITERATIONS
         return Termination.RUNNING
