@@ -70,7 +70,11 @@ class DataSetResult:
 @final
 @dataclass(frozen=True)
 class Timings:
-    """Wall-clock times [s]. Compilation is in the first evaluations."""
+    """Wall-clock times [s].
+
+    `first_prediction` is that of the first evaluation, with compilation; `first_jacobian` that of
+    the optimiser's start, next to nothing unless it needs another program (LBFGS, Adam).
+    """
 
     first_prediction: float
     first_jacobian: float
