@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["fit"]
 
 _CHECKPOINT = "checkpoint.safetensors"
+_HEARTBEAT = 5.0  # [s]
 _INTERRUPTED = 130  # what a shell makes of a command that SIGINT ended
 
 
@@ -158,15 +159,17 @@ def _run(
 
 
 def _compile(problem: Problem, progress: AbstractProgress) -> float:
-    """Compile the two programs of a fit side by side; return the time [s] that it took."""
-    progress.stage("compiling the model and its derivatives (kept for later runs)")
+    """Compile the program of a fit, and say now and then that it goes on; return its time [s]."""
     began = time.perf_counter()
-    # The compiler runs outside of Python's lock: two threads use two cores.
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        derivatives = pool.submit(problem.residuals_and_jacobian, problem.z_start)
-        predictions = pool.submit(problem.predictions, problem.z_start)
-        predictions.result()
-        derivatives.result()
+    text = "compiling the model and its derivatives (kept for later runs)"
+    # The compiler runs outside of Python's lock, so that this thread can speak.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        evaluation = pool.submit(problem.residuals_and_jacobian, problem.z_start)
+        while not evaluation.done():
+            progress.stage(text)
+            wait((evaluation,), timeout=_HEARTBEAT)
+            text = "still compiling"
+        evaluation.result()
     return time.perf_counter() - began
 
 
