@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradion.cell.fit_setup import build_model, build_problem, trapezoid_weights
+from gradion.cell.fit_setup import build_datasets, build_model, build_problem, trapezoid_weights
 from gradion.cell.io.fit_file import ModelKind, read_fit_file
 from gradion.cell.models import SPM, SPMe
 from gradion.fit import Role
@@ -202,3 +202,24 @@ def test_files_that_are_no_fit_file(tmp_path, content, expected):
 def test_missing_fit_file(tmp_path):
     with pytest.raises(InputError, match=re.escape("cannot be read (No such file or directory)")):
         read_fit_file(tmp_path / "absent.toml")
+
+
+def test_shared_parameters_are_one_and_curves_have_their_own_scale(tmp_path):
+    file = read_fit_file(EXAMPLE)
+    model = build_model(file)
+    kinetics = [model.get_parameter(f"cell.{side}.kinetics.k") for side in ("negative", "positive")]
+    assert kinetics[0] is kinetics[1]
+    sigma = {data.name: data.sigma for data in build_datasets(file, model)}
+    assert sigma == {"0.5C": 7.5e-3, "1C": 5e-3, "2C": 5e-3}
+    text = EXAMPLE.read_text()
+    text = text.replace('file = "', f'file = "{EXAMPLE.parent.as_posix()}/')
+    for wrong, message in {
+        '["cell.negative.kinetics.k", "cell.positive.thickness"]': "share parameters of one unit",
+        '["cell.*.kinetics.k", "cell.positive.kinetics.k"]': "give plain names",
+        '["cell.negative.kinetics.q", "cell.positive.kinetics.k"]': "did you mean",
+    }.items():
+        path = tmp_path / "fit.toml"
+        pair = '["cell.negative.kinetics.k", "cell.positive.kinetics.k"]'
+        path.write_text(text.replace(pair, wrong))
+        with pytest.raises(InputError, match=message):
+            build_model(read_fit_file(path))

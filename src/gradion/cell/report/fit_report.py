@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from gradion.cell.io.discharge_csv import read_comments
-from gradion.cell.io.fit_file import FitFile
+from gradion.cell.io.fit_file import DataRole, DataSection, FitFile, Quantity
 from gradion.cell.parameters import load_parameters
 from gradion.cell.report.number_text import interval_text, number_text
 from gradion.fit import FitResult, Role, Verdict
@@ -303,17 +303,27 @@ def _setting_rows(file: FitFile) -> list[tuple[str, str]]:
     mesh = f"{model.mesh.n_r} shells a particle"
     if model.kind.value == "SPMe":
         mesh += f", {' + '.join(map(str, model.mesh.n_x))} volumes in the electrolyte"
+    fitted = [section for section in file.content.data if section.role is DataRole.FIT]
     return [
         ("model", f"{model.kind.value}, {model.thermal.value} temperature"),
         ("parameter set", model.parameters),
+        *(("one parameter", " = ".join(map(_short_name, group))) for group in model.shared),
         ("mesh", mesh),
         ("optimiser", fit.optimiser.value),
         ("starts", str(fit.starts)),
         ("weighting", "uniform in time" if fit.weighting.value == "time" else "by points"),
-        ("measurement scale", f"{fit.sigma_mV:g} mV, {fit.sigma_K:g} K"),
+        ("measurement scale", "; ".join(_scale(file, section) for section in fitted)),
         ("unidentifiable parameters", "held" if fit.drop_unidentifiable else "fitted all the same"),
         ("fit file", file.path.name),
     ]
+
+
+def _scale(file: FitFile, section: DataSection) -> str:
+    """How far a curve may be off for one unit of its residuals."""
+    fit, name = file.content.fit, section.name or section.file
+    if section.quantity is Quantity.VOLTAGE:
+        return f"{name} {section.sigma_mV or fit.sigma_mV:g} mV"
+    return f"{name} {section.sigma_K or fit.sigma_K:g} K"
 
 
 def _data_sources(file: FitFile) -> list[dict[str, str]]:
