@@ -46,10 +46,10 @@ def fit(
     """Fit the parameters of a problem, and say how well they are known.
 
     - `optimiser`: `LevenbergMarquardt()` by default.
-    - `drop_unidentifiable`: where given, the fit is repeated from the start with the worst
-      parameter held there, as long as one is not identifiable by the rule at the optimum; the
-      last one is kept in any case. Without it all stay, and the verdicts are those of the
-      default rule.
+    - `drop_unidentifiable`: where given, the fit is repeated from the start with one more
+      parameter held there (see `worst_parameter`), as long as one is not identifiable by the rule
+      at the optimum; a single one is kept in any case. Without it all stay, and the verdicts are
+      those of the default rule.
     - `checkpoint`: a file that is replaced after every iteration (see
       gradion.fit.checkpoint). With `resume` the fit goes on from it, if there is one, and ends
       with the same numbers, bit for bit, as one that was never interrupted; without `resume`

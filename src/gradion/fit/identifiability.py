@@ -283,10 +283,6 @@ def _judge(
     return Verdict.IDENTIFIABLE, f"its relative standard error is {error:.2g}"
 
 
-def _rank(error: float) -> float:
-    return np.inf if np.isnan(error) else error
-
-
 def _composition(labels: np.ndarray, vector: np.ndarray) -> tuple[tuple[str, float], ...]:
     # The sign of a direction is arbitrary: the largest coefficient is shown positive.
     order = np.argsort(-np.abs(vector), kind="stable")

@@ -55,8 +55,9 @@ def test_equals_pybamm_on_a_refined_mesh(set_name: str, model: str) -> None:
     cell = build_cell(load_parameters(set_name), isothermal=True)
     ours = discharge(MODELS[model](cell), np.array(curve["time_s"]))
     error = 1e3 * (ours - np.array(curve["voltage_V"]))
-    # The demand. Measured at the default mesh: 0.25 (Chen2020) and 0.01 mV (Marquis2019) for SPM,
-    # 0.25 and 0.25 mV for SPMe, where PyBaMM takes kappa at another mean concentration.
+    # The demand. Measured at the default mesh: 0.31 (Chen2020) and 0.02 mV (Marquis2019) for SPM,
+    # 0.39 and 0.26 mV for SPMe, of it 0.06 to 0.24 where PyBaMM takes kappa at another mean
+    # concentration, and 0.3 (Chen2020) from the first instant alone.
     assert np.sqrt(np.mean(error**2)) < 0.5
     # Past the first instants, where PyBaMM's surface value does not know the slope.
     assert np.abs(error[1:]).max() < 0.6

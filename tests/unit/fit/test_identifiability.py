@@ -79,6 +79,14 @@ def test_dropping_leads_to_a_fit_in_which_all_are_identifiable(enzyme):
     assert [p.fitted for p in alone.parameters] == [p.fitted for p in result.parameters]
 
 
+@pytest.mark.parametrize("order", [("k_cat", "E", "K_m"), ("E", "K_m", "k_cat")])
+def test_of_two_that_imitate_each_other_the_one_listed_last_is_given_up(enzyme, order):
+    problem = Problem(MichaelisMenten(), order, enzyme.datasets)
+    assert problem.labels == order
+    (dropped,) = fit(problem, drop_unidentifiable=IdentifiabilityRule()).dropped
+    assert dropped.label == max(("k_cat", "E"), key=order.index)
+
+
 def test_without_a_rule_all_stay_and_are_judged(enzyme):
     result = fit(enzyme)
     verdicts = {p.label: p.verdict for p in result.parameters}
