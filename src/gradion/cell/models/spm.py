@@ -6,6 +6,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gradion.cell.models.cell import Cell
+from gradion.cell.models.lumped_temperature import (
+    initial_unknown,
+    temperature_of,
+    unknown_rate,
+)
 from gradion.cell.models.model import AbstractCellModel, Overpotentials
 from gradion.cell.models.single_particle import Surface, heat, particle_rates, surfaces
 from gradion.numerics.linear import BorderedTridiagonal
@@ -35,10 +40,8 @@ class SPM(AbstractCellModel):
         parts = [
             jnp.full(n, cell.negative.initial_stoichiometry),
             jnp.full(n, cell.positive.initial_stoichiometry),
+            initial_unknown(cell.thermal),
         ]
-        if cell.thermal.is_dynamic:
-            T_ref = cell.thermal.T_ambient
-            parts.append((cell.thermal.initial_temperature() / T_ref)[None])
         return jnp.concatenate(parts)
 
     def rate(self, u: Float[Array, " n"], current: Float[Array, ""]) -> Float[Array, " n"]:
@@ -48,7 +51,7 @@ class SPM(AbstractCellModel):
         if self.cell.thermal.is_dynamic:
             parts, negative, positive = self._losses(u, current)
             power = heat(self.cell, negative, positive, T, current, parts)
-            rates.append((self.cell.thermal.rate(T, power) / self.cell.thermal.T_ambient)[None])
+            rates.append(unknown_rate(self.cell.thermal, T, power))
         return jnp.concatenate(rates)
 
     def overpotentials(self, u: Float[Array, " n"], current: Float[Array, ""]) -> Overpotentials:
@@ -75,8 +78,7 @@ class SPM(AbstractCellModel):
         return parts, n, p
 
     def temperature(self, u: Float[Array, " n"]) -> Float[Array, ""]:
-        thermal = self.cell.thermal
-        return u[-1] * thermal.T_ambient if thermal.is_dynamic else thermal.initial_temperature()
+        return temperature_of(self.cell.thermal, u)
 
     def stoichiometries(
         self, u: Float[Array, " n"]

@@ -6,6 +6,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gradion.cell.models.cell import Cell
+from gradion.cell.models.lumped_temperature import (
+    initial_unknown,
+    temperature_of,
+    unknown_rate,
+)
 from gradion.cell.models.model import AbstractCellModel, Overpotentials
 from gradion.cell.models.single_particle import (
     Surface,
@@ -57,10 +62,8 @@ class SPMe(AbstractCellModel):
             jnp.full(n, cell.negative.initial_stoichiometry),
             jnp.full(n, cell.positive.initial_stoichiometry),
             jnp.ones(self.line.n),
+            initial_unknown(cell.thermal),
         ]
-        if cell.thermal.is_dynamic:
-            T_ref = cell.thermal.T_ambient
-            parts.append((cell.thermal.initial_temperature() / T_ref)[None])
         return jnp.concatenate(parts)
 
     def rate(self, u: Float[Array, " n"], current: Float[Array, ""]) -> Float[Array, " n"]:
@@ -72,7 +75,7 @@ class SPMe(AbstractCellModel):
         if cell.thermal.is_dynamic:
             parts, negative, positive = self._losses(u, current)
             power = heat(cell, negative, positive, T, current, parts)
-            rates.append((cell.thermal.rate(T, power) / cell.thermal.T_ambient)[None])
+            rates.append(unknown_rate(cell.thermal, T, power))
         return jnp.concatenate(rates)
 
     def overpotentials(self, u: Float[Array, " n"], current: Float[Array, ""]) -> Overpotentials:
@@ -98,8 +101,7 @@ class SPMe(AbstractCellModel):
         return parts, n, p
 
     def temperature(self, u: Float[Array, " n"]) -> Float[Array, ""]:
-        thermal = self.cell.thermal
-        return u[-1] * thermal.T_ambient if thermal.is_dynamic else thermal.initial_temperature()
+        return temperature_of(self.cell.thermal, u)
 
     def stoichiometries(
         self, u: Float[Array, " n"]
