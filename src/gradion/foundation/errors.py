@@ -37,7 +37,7 @@ class InputError(ValueError):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Copy across processes: the default would lose the keyword-only parts."""
-        return _rebuild, (self.what, self.where, self.mend)
+        return _rebuild, (type(self), self.what, self.where, self.mend)
 
 
 def near_names(name: str, known: Iterable[str], *, limit: int = 5) -> tuple[str, ...]:
@@ -85,5 +85,5 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _rebuild(what: str, where: str | None, mend: str | None) -> InputError:
-    return InputError(what, where=where, mend=mend)
+def _rebuild(cls: type[InputError], what: str, where: str | None, mend: str | None) -> InputError:
+    return cls(what, where=where, mend=mend)

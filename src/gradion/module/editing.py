@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, final
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
+from gradion.foundation.compat.trace_scope import current_scope
 from gradion.foundation.errors import InputError, unknown_name
-from gradion.module.meta import ParameterMeta
-from gradion.module.parameter import Parameter, check_bounds
-from gradion.module.structure import flatten, structure_of, unflatten
-from gradion.module.traversal import join_name, walk_modules
+from gradion.module.scope import require_writable
+from gradion.module.structure import (
+    Structure,
+    flatten,
+    plan_of,
+    rebuild,
+    structure_of,
+    write_leaves,
+)
+from gradion.module.traversal import walk_parameters
 
 if TYPE_CHECKING:
     from gradion.module.module import Module
 
-__all__ = ["LoadResult", "load_state_dict", "select", "state_dict", "with_parameters"]
+__all__ = [
+    "parameter_values",
+    "select",
+    "set_parameters",
+    "with_parameters",
+]
 
 AnyModule = TypeVar("AnyModule", bound="Module")
-
-
-@final
-class LoadResult(NamedTuple):
-    """Names that a state lacked or had too many, where loading was not strict."""
-
-    missing_keys: tuple[str, ...]
-    unexpected_keys: tuple[str, ...]
 
 
 def select(module: Module, globs: Sequence[str]) -> tuple[str, ...]:
@@ -45,9 +46,38 @@ def select(module: Module, globs: Sequence[str]) -> tuple[str, ...]:
     return tuple(structure.leaf_names[index] for index in sorted(chosen))
 
 
+def parameter_values(module: Module, *, trainable_only: bool) -> dict[str, jax.Array]:
+    """See `Module.parameter_values`."""
+    return {
+        name: parameter._value
+        for name, parameter in walk_parameters(module)
+        if parameter._meta.trainable or not trainable_only
+    }
+
+
 def with_parameters(module: AnyModule, values: Mapping[str, Any]) -> AnyModule:
     """See `Module.with_parameters`."""
     leaves, structure = flatten(module)
+    for index, value in _checked(module, structure, values):
+        leaves[index] = value
+    return rebuild(structure, leaves, scope=current_scope())
+
+
+def set_parameters(module: Module, values: Mapping[str, Any]) -> None:
+    """See `Module.set_parameters`."""
+    plan = plan_of(module)
+    new = _checked(module, plan.structure, values)
+    for index, _ in new:
+        require_writable(plan.parameters[index]._scope, f"{type(module).__name__}'s Parameters")
+    write_leaves(plan, module, new)
+
+
+def _checked(
+    module: Module, structure: Structure, values: Mapping[str, Any]
+) -> list[tuple[int, jax.Array]]:
+    """Index and new value of each named Parameter, in its shape and dtype."""
+    parameters = plan_of(module).parameters
+    checked = []
     set_by: dict[int, str] = {}
     for name, value in values.items():
         index = structure.parameter_index.get(name)
@@ -60,108 +90,9 @@ def with_parameters(module: AnyModule, values: Mapping[str, Any]) -> AnyModule:
                 mend="give one of them",
             )
         try:
-            leaves[index] = module.get_parameter(name).matching(value)
+            checked.append((index, parameters[index].matching(value)))
         except InputError as error:
             raise InputError(error.what, where=f"parameter {name!r}", mend=error.mend) from None
         except TypeError as error:
             raise TypeError(f"parameter {name!r}: {error}") from None
-    return unflatten(structure, leaves)
-
-
-def state_dict(module: Module, prefix: str) -> dict[str, jax.Array]:
-    """See `Module.state_dict`."""
-    state: dict[str, jax.Array] = {}
-    for path, owner in walk_modules(module, remove_duplicate=False):
-        for name, parameter in owner._parameters.items():
-            if parameter is not None:
-                state[prefix + join_name(path, name)] = parameter.value
-        for name, array in owner._buffers.items():
-            if array is not None and name not in owner._non_persistent_buffers:
-                state[prefix + join_name(path, name)] = array
-    return state
-
-
-def load_state_dict(
-    module: Module,
-    state: Mapping[str, Any],
-    *,
-    strict: bool,
-    metas: Mapping[str, ParameterMeta] = MappingProxyType({}),
-) -> LoadResult:
-    """See `Module.load_state_dict`; Parameters named in `metas` take these with their values."""
-    new_values: list[tuple[Parameter, jax.Array, ParameterMeta]] = []
-    new_buffers: list[tuple[Module, str, jax.Array]] = []
-    expected: set[str] = set()
-    misfits: list[str] = []
-    for path, owner in walk_modules(module, remove_duplicate=False):
-        slots: dict[str, Any] = {n: p for n, p in owner._parameters.items() if p is not None}
-        for name, array in owner._buffers.items():
-            if array is not None and name not in owner._non_persistent_buffers:
-                slots[name] = array
-        for name, slot in slots.items():
-            full_name = join_name(path, name)
-            expected.add(full_name)
-            if full_name not in state:
-                continue
-            try:
-                if isinstance(slot, Parameter):
-                    new = _converted(state[full_name], slot.value)
-                    meta = metas.get(full_name, slot.meta)
-                    check_bounds(new, meta.bounds)
-                    new_values.append((slot, new, meta))
-                else:
-                    new_buffers.append((owner, name, _converted(state[full_name], slot)))
-            except (InputError, TypeError) as error:
-                misfits.append(f"{full_name}: {error}")
-    misfits += _two_values(module, state)
-    missing = tuple(sorted(expected - state.keys()))
-    unexpected = tuple(sorted(state.keys() - expected))
-    _raise_all(
-        type(module).__name__, missing if strict else (), unexpected if strict else (), misfits
-    )
-    for parameter, value, meta in new_values:
-        parameter.assign(value, meta)
-    for owner, name, value in new_buffers:
-        owner._buffers[name] = value
-    return LoadResult(missing, unexpected)
-
-
-def _converted(given: Any, present: jax.Array) -> jax.Array:
-    """`given` with shape and dtype of `present`; raises InputError or TypeError."""
-    array = given if isinstance(given, jax.Array) else np.asarray(given)
-    if array.shape != present.shape:
-        raise InputError(f"shape {array.shape}, expected {present.shape}")
-    if array.dtype == present.dtype:
-        # A copy of its own: a state and a Module that share an array could not both be donated.
-        return jnp.array(array, copy=True)
-    if not jnp.can_cast(array.dtype, present.dtype, casting="same_kind"):
-        raise TypeError(f"dtype {array.dtype} does not convert to {present.dtype}")
-    return jnp.asarray(array, dtype=present.dtype)
-
-
-def _two_values(module: Module, state: Mapping[str, Any]) -> list[str]:
-    """Complaints about shared Parameters that the state gives differing values."""
-    first: dict[int, str] = {}
-    complaints = []
-    for name, index in structure_of(module).parameter_index.items():
-        if name not in state:
-            continue
-        other = first.setdefault(index, name)
-        given, given_other = state[name], state[other]
-        if given is not given_other and not np.array_equal(given, given_other, equal_nan=True):
-            complaints.append(f"{name}: differs from {other}, with which it is shared")
-    return complaints
-
-
-def _raise_all(
-    class_name: str, missing: Sequence[str], unexpected: Sequence[str], misfits: Sequence[str]
-) -> None:
-    parts = []
-    if missing:
-        parts.append(f"missing {', '.join(missing)}")
-    if unexpected:
-        parts.append(f"unexpected {', '.join(unexpected)}")
-    if misfits:
-        parts.append(f"does not fit: {', '.join(misfits)}")
-    if parts:
-        raise InputError("; ".join(parts), where=f"state of {class_name}")
+    return checked

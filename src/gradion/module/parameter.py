@@ -1,5 +1,6 @@
 """A named number (or array of numbers) of a model, with what is known about it."""
 
+import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, Self, final
 
@@ -8,11 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike, DTypeLike
 
+from gradion.foundation.compat.trace_scope import current_scope
 from gradion.foundation.errors import InputError
+from gradion.module.change_counter import CHANGES
 from gradion.module.meta import Bounds, ParameterMeta
 from gradion.module.prior import AbstractPrior
+from gradion.module.scope import require_writable
 
-__all__ = ["Parameter", "check_bounds"]
+__all__ = ["GradientError", "Parameter", "UninitializedError", "check_bounds"]
 
 if TYPE_CHECKING:
     # Assigned to a Module's attribute a Parameter is read back as its array, which no type checker
@@ -41,11 +45,12 @@ class Parameter(_ArrayInTypes):
     that is not a number. A traced value is not compared with its bounds.
     """
 
-    __slots__ = ("__weakref__", "_grad", "_meta", "_value")
+    __slots__ = ("__weakref__", "_grad", "_meta", "_scope", "_value")
 
     _value: Any
     _meta: ParameterMeta
     _grad: Any
+    _scope: Any
 
     def __init__(
         self,
@@ -67,16 +72,66 @@ class Parameter(_ArrayInTypes):
         )
         self._value = _first_value(value, dtype)
         self._grad = None
+        self._scope = current_scope()
         check_bounds(self._value, self._meta.bounds)
 
     @classmethod
-    def from_leaf(cls, leaf: Any, meta: ParameterMeta) -> Self:
-        """A Parameter around any object, unchecked: JAX rebuilds trees with placeholders."""
+    def uninitialized(
+        cls,
+        *,
+        unit: str = "1",  # string: as in the constructor
+        bounds: tuple[float | None, float | None] | None = None,
+        prior: AbstractPrior | None = None,
+        source: str | None = None,
+        trainable: bool = True,
+        dtype: DTypeLike = jnp.float64,
+    ) -> Self:
+        """A Parameter whose shape is not known yet, for a lazy Module; `materialize` gives one.
+
+        Using it as an array, in a transformation or in a file raises. Raises as the constructor.
+        """
+        meta = ParameterMeta(
+            unit=unit,
+            bounds=bounds,  # type: ignore[arg-type]  # as in the constructor
+            prior=prior,
+            source=source,
+            trainable=trainable,
+        )
+        return cls.from_leaf(_Uninitialized(_floating(dtype)), meta, current_scope())
+
+    @property
+    def is_uninitialized(self) -> bool:
+        """Whether the Parameter has no value yet."""
+        return isinstance(self._value, _Uninitialized)
+
+    def materialize(self, value: ArrayLike) -> None:
+        """Give an uninitialised Parameter its first value, converted to its dtype.
+
+        Raises RuntimeError if it has one, else as the constructor does.
+        """
+        if not self.is_uninitialized:
+            raise RuntimeError(f"Parameter of shape {self.shape} has a value already; set .value")
+        new = _first_value(value, self._value.dtype)
+        check_bounds(new, self._meta.bounds)
+        self._replace_value(new)
+
+    @classmethod
+    def from_leaf(cls, leaf: Any, meta: ParameterMeta, scope: Any) -> Self:
+        """A Parameter around any object, unchecked: JAX rebuilds trees with placeholders.
+
+        `scope`: where it may be written, see `gradion.module.scope`.
+        """
         parameter = object.__new__(cls)
         parameter._value = leaf
         parameter._meta = meta
         parameter._grad = None
+        parameter._scope = scope
         return parameter
+
+    def _replace_value(self, value: Any) -> None:
+        """Set the value, whatever its shape and dtype; only the scope is checked."""
+        require_writable(self._scope, "a Parameter's value")
+        self._value = value
 
     @property
     def value(self) -> jax.Array:
@@ -92,19 +147,22 @@ class Parameter(_ArrayInTypes):
     def value(self, value: ArrayLike) -> None:
         new = self.matching(value)
         check_bounds(new, self._meta.bounds)
-        self._value = new
+        self._replace_value(new)
 
     def assign(self, value: jax.Array, meta: ParameterMeta) -> None:
         """Set value and description at once, as loading does; raises as setting each does."""
         new = self.matching(value)
         check_bounds(new, meta.bounds)
-        self._value, self._meta = new, meta
+        self._replace_value(new)
+        self._set_meta(meta)
 
     def matching(self, value: Any) -> jax.Array:
         """`value` as an array of this Parameter's shape and dtype; bounds are not looked at.
 
         Raises as setting `value` does.
         """
+        if self.is_uninitialized:
+            raise RuntimeError("Parameter has no shape yet; give it one with .materialize(value)")
         shape, dtype = jnp.shape(self._value), self._value.dtype
         if isinstance(value, jax.Array):
             if value.dtype != dtype:
@@ -132,7 +190,13 @@ class Parameter(_ArrayInTypes):
         if not isinstance(meta, ParameterMeta):
             raise TypeError(f"Parameter meta: got {meta!r}, expected a ParameterMeta")
         check_bounds(self._value, meta.bounds)
-        self._meta = meta
+        require_writable(self._scope, "a Parameter's description")
+        self._set_meta(meta)
+
+    def _set_meta(self, meta: ParameterMeta) -> None:
+        if meta is not self._meta:
+            self._meta = meta
+            CHANGES.note()
 
     @property
     def unit(self) -> str:
@@ -177,15 +241,23 @@ class Parameter(_ArrayInTypes):
 
     @property
     def grad(self) -> jax.Array | None:
-        """A slot for a gradient, None until something stores one. Not part of any pytree."""
+        """The gradient that `gradion.backward` has left here, or None. Not part of any pytree."""
         return self._grad
 
     @grad.setter
     def grad(self, grad: jax.Array | None) -> None:
         if grad is not None and jnp.shape(grad) != jnp.shape(self._value):
-            raise InputError(
+            raise GradientError(
                 f"Parameter grad has shape {jnp.shape(grad)}, expected {jnp.shape(self._value)}"
             )
+        require_writable(self._scope, "a Parameter's grad")
+        self.set_grad(grad)
+
+    def set_grad(self, grad: jax.Array | None) -> None:
+        """Set `grad` with no check."""
+        if (grad is None) is not (self._grad is None):
+            # Compiled functions take grads as arguments: that one comes or goes is a change.
+            CHANGES.note()
         self._grad = grad
 
     @property
@@ -197,6 +269,20 @@ class Parameter(_ArrayInTypes):
     def dtype(self) -> np.dtype:
         """Dtype of the value."""
         return self._value.dtype
+
+    def __copy__(self) -> Self:
+        """A Parameter of its own around the same arrays."""
+        twin = type(self).from_leaf(self._value, self._meta, current_scope())
+        twin._grad = self._grad
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A Parameter of its own with an array of its own, without grad, as in PyTorch."""
+        return type(self).from_leaf(copy.deepcopy(self._value, memo), self._meta, current_scope())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not the scope: it is of this process alone.
+        return _unpickled, (self._value, self._meta, self._grad)
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         # Without this numpy, and JAX through it, would make an object array of the Parameter.
@@ -211,6 +297,46 @@ class Parameter(_ArrayInTypes):
         if not self._meta.trainable:
             parts.append("trainable=False")
         return f"Parameter({', '.join(parts)})"
+
+
+def _unpickled(value: Any, meta: ParameterMeta, grad: Any) -> Parameter:
+    parameter = Parameter.from_leaf(value, meta, current_scope())
+    parameter._grad = grad
+    return parameter
+
+
+@final
+class GradientError(InputError, RuntimeError):
+    """A gradient that does not fit its Parameter."""
+
+
+@final
+class UninitializedError(RuntimeError, ValueError):
+    """A Parameter without a value was used as an array."""
+
+
+def _no_value(*_: Any, **__: Any) -> NoReturn:
+    raise UninitializedError(
+        "a Parameter of a lazy Module has no value yet; call the Module once on an example"
+    )
+
+
+@final
+class _Uninitialized:
+    """Stands for the value of a Parameter that has none yet; using it as an array raises."""
+
+    __slots__ = ("dtype",)
+
+    def __init__(self, dtype: np.dtype) -> None:
+        self.dtype = dtype
+
+    shape = ndim = size = T = property(_no_value)
+    __array__ = __jax_array__ = __getitem__ = __iter__ = __len__ = __float__ = _no_value
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __matmul__ = _no_value
+    __rmatmul__ = __truediv__ = __rtruediv__ = __pow__ = __rpow__ = __neg__ = __abs__ = _no_value
+
+    def __repr__(self) -> str:
+        return f"<no value yet, {self.dtype}>"
 
 
 def check_bounds(value: Any, bounds: Bounds | None) -> None:
@@ -236,14 +362,20 @@ def _first_value(value: Any, dtype: DTypeLike | None) -> jax.Array:
     else:
         value = _as_numbers(value)
         target = jnp.dtype(jnp.float64 if dtype is None else dtype)
-    if not jnp.issubdtype(target, jnp.floating):
-        raise TypeError(
-            f"Parameter dtype: got {target}, expected a floating dtype; whole numbers are buffers "
-            "or plain attributes"
-        )
+    target = _floating(target)
     if isinstance(value, jax.Array) and value.dtype == target:
         return _strong(value)
     return jnp.asarray(value, dtype=target)
+
+
+def _floating(dtype: DTypeLike) -> np.dtype:
+    dtype = jnp.dtype(dtype)
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise TypeError(
+            f"Parameter dtype: got {dtype}, expected a floating dtype; whole numbers are buffers "
+            "or plain attributes"
+        )
+    return dtype
 
 
 def _as_numbers(value: Any) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import jax
@@ -28,14 +30,25 @@ def _tree_text(module: Module, above: frozenset[int]) -> str:
     if id(module) in above:
         return f"{class_name}(...)"
     extra = module.extra_repr().splitlines()
-    children = [
-        f"({name}): " + ("None" if child is None else _tree_text(child, above | {id(module)}))
+    parts = [
+        (name, "None" if child is None else _tree_text(child, above | {id(module)}))
         for name, child in module.__dict__.get("_modules", {}).items()
     ]
+    children = [f"({names}): {text}" for names, text in _folded(parts)]
     if not children and len(extra) <= 1:
         return f"{class_name}({''.join(extra)})"
     lines = "\n".join(extra + children).splitlines()
     return "\n".join([f"{class_name}(", *(f"  {line}" for line in lines), ")"])
+
+
+def _folded(parts: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Names and texts of children, equal ones with consecutive numbers as one."""
+    for text, group in itertools.groupby(parts, key=lambda part: part[1]):
+        names = [name for name, _ in group]
+        if len(names) > 1 and all(name.isdigit() for name in names):
+            yield f"{names[0]}-{names[-1]}", f"{len(names)} x {text}"
+        else:
+            yield from ((name, text) for name in names)
 
 
 def parameter_table(module: Module) -> str:

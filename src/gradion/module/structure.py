@@ -7,21 +7,40 @@ a Parameter that two Modules share one leaf: nested nodes do not know of each ot
 
 from __future__ import annotations
 
+import inspect
 import weakref
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import jax
 
+from gradion.foundation.errors import InputError
+from gradion.module.change_counter import CHANGES
+from gradion.module.hooks.registry import GLOBAL_HOOKS, HookEntry, HookRegistry
 from gradion.module.meta import ParameterMeta
 from gradion.module.parameter import Parameter
+from gradion.module.scope import rebuilt_scope
 from gradion.module.static import static_key
 from gradion.module.traversal import join_name, walk_modules
 
 if TYPE_CHECKING:
     from gradion.module.module import Module
 
-__all__ = ["INTERNAL", "Structure", "flatten", "flatten_with_keys", "structure_of", "unflatten"]
+__all__ = [
+    "INTERNAL",
+    "Plan",
+    "Structure",
+    "fill",
+    "flatten",
+    "flatten_with_keys",
+    "plan_of",
+    "read_leaves",
+    "rebuild",
+    "structure_of",
+    "unflatten",
+    "write_leaves",
+]
 
 # Storage of every Module; all other entries of its __dict__ are attributes of the user.
 INTERNAL = frozenset(
@@ -31,13 +50,25 @@ INTERNAL = frozenset(
         "_modules",
         "_non_persistent_buffers",
         "_array_names",
-        "_version",
+        "_hooks",
+        "_scope",
+        "_stamp",
         "_plan",
     }
 )
 
 # Index of "registered, but None" in the lists of Parameters and Modules, which end in a None.
 _NONE = -1
+
+
+@final
+class _HookSpec(NamedTuple):
+    """A hook of a Module. A method of a Module of the tree is bound anew in each copy of it."""
+
+    table: str
+    id: int
+    entry: HookEntry
+    method_of: int | None
 
 
 @final
@@ -50,6 +81,7 @@ class _ModuleSpec(NamedTuple):
     arrays: tuple[tuple[str, int], ...]
     modules: tuple[tuple[str, int], ...]
     non_persistent: frozenset[str]
+    hooks: tuple[_HookSpec, ...]
     static: tuple[tuple[str, Hashable], ...]
 
 
@@ -57,46 +89,75 @@ class _ModuleSpec(NamedTuple):
 class Structure:
     """Everything static about a tree of Modules: the pytree's auxiliary data.
 
-    Equal exactly if classes, names, sharing, Parameter metadata and static attributes are;
-    values, shapes and dtypes of leaves play no part. Equal structures alive at one time are one
-    object, so that JAX's comparisons on each call are a pointer's.
+    Equal exactly if classes, names, sharing, hooks, Parameter metadata and static attributes
+    are; values, shapes and dtypes of leaves play no part. Equal structures alive at one time are
+    one object, so that JAX's comparisons on each call are a pointer's.
     """
-
-    __slots__ = (
-        "__weakref__",
-        "_hash",
-        "_key",
-        "_key_paths",
-        "leaf_names",
-        "metas",
-        "parameter_index",
-        "specs",
-        "statics",
-    )
 
     def __init__(
         self,
         specs: tuple[_ModuleSpec, ...],
         metas: tuple[ParameterMeta, ...],
         statics: tuple[dict[str, Any], ...],
-        leaf_names: tuple[str, ...],
-        parameter_index: dict[str, int],
     ) -> None:
         self.specs = specs
         self.metas = metas
         self.statics = statics
-        self.leaf_names = leaf_names
-        self.parameter_index = parameter_index
-        self._key = (specs, metas)
+        # Hooks of all Modules run in compiled code as a Module's own do.
+        self._key = (specs, metas, GLOBAL_HOOKS.key())
         self._hash = hash(self._key)
-        self._key_paths: tuple[jax.tree_util.GetAttrKey, ...] | None = None
 
-    @property
+    @cached_property
+    def _placed(self) -> tuple[tuple[str, _ModuleSpec], ...]:
+        """Each Module with its first path, in the order of `walk_modules`."""
+        return tuple(self._walk(remove_duplicate=True))
+
+    def _walk(self, *, remove_duplicate: bool) -> Iterator[tuple[str, _ModuleSpec]]:
+        seen = {0}
+        yield "", self.specs[0]
+        stack = [(0, "", iter(self.specs[0].modules))]
+        while stack:
+            index, path, children = stack[-1]
+            for name, child in children:
+                if child != _NONE and child not in seen:
+                    seen.add(child)
+                    child_path = join_name(path, name)
+                    yield child_path, self.specs[child]
+                    stack.append((child, child_path, iter(self.specs[child].modules)))
+                    break
+            else:
+                stack.pop()
+                if not remove_duplicate:
+                    seen.discard(index)
+
+    @cached_property
+    def leaf_names(self) -> tuple[str, ...]:
+        """Dotted name of each leaf; a shared Parameter has its first."""
+        first: dict[int, str] = {}
+        others: dict[int, str] = {}
+        for path, spec in self._placed:
+            for name, index in spec.parameters:
+                if index != _NONE:
+                    first.setdefault(index, join_name(path, name))
+            for name, slot in (*spec.buffers, *spec.arrays):
+                others[slot] = join_name(path, name)
+        names = first | others
+        return tuple(names[slot] for slot in range(len(names)))
+
+    @cached_property
+    def parameter_index(self) -> dict[str, int]:
+        """Index of each Parameter by all of its dotted names."""
+        return {
+            join_name(path, name): index
+            for path, spec in self._walk(remove_duplicate=False)
+            for name, index in spec.parameters
+            if index != _NONE
+        }
+
+    @cached_property
     def key_paths(self) -> tuple[jax.tree_util.GetAttrKey, ...]:
         """One key a leaf; JAX prints it as `.negative.D_s`."""
-        if self._key_paths is None:
-            self._key_paths = tuple(jax.tree_util.GetAttrKey(name) for name in self.leaf_names)
-        return self._key_paths
+        return tuple(jax.tree_util.GetAttrKey(name) for name in self.leaf_names)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -116,31 +177,118 @@ _interned: weakref.WeakValueDictionary[Hashable, Structure] = weakref.WeakValueD
 
 
 @final
-class _Plan(NamedTuple):
-    """How to flatten one tree of Modules again, as long as its stamps hold.
+class Plan:
+    """How to flatten one tree of Modules again, as long as nothing of its structure changes.
 
     The root is left out of `descendants`: it owns the plan, and a cycle would keep its arrays
     alive until the garbage collector runs.
     """
 
-    structure: Structure
-    root_stamp: tuple[int, int]
-    descendants: tuple[tuple[Module, int, int], ...]
-    parameters: tuple[Parameter, ...]
-    buffers: tuple[tuple[dict[str, Any], str], ...]
-    arrays: tuple[tuple[int, str], ...]
+    __slots__ = (
+        "_changes",
+        "_dicts",
+        "_root_stamp",
+        "_sizes",
+        "_stamps",
+        "arrays",
+        "buffers",
+        "descendants",
+        "gradless",
+        "parameters",
+        "structure",
+    )
+
+    def __init__(
+        self,
+        structure: Structure,
+        modules: Sequence[Module],
+        parameters: Iterable[Parameter],
+    ) -> None:
+        self._changes = CHANGES.value
+        # The count of changes at which no Parameter was known to have a grad.
+        self.gradless = -1
+        self.structure = structure
+        self.descendants = tuple(modules[1:])
+        self.parameters = tuple(parameters)
+        self.buffers = tuple(
+            (module._buffers, name)
+            for module, spec in zip(modules, structure.specs, strict=True)
+            for name, _ in spec.buffers
+        )
+        self.arrays = tuple(
+            (index, name) for index, spec in enumerate(structure.specs) for name, _ in spec.arrays
+        )
+        self._dicts = tuple([module.__dict__ for module in self.descendants])
+        self._root_stamp = _stamp(modules[0].__dict__)
+        self._stamps = [_stamp(state) for state in self._dicts]
+        self._sizes = [size for _, size in self._stamps]
+
+    def holds(self, root: Module) -> bool:
+        """Whether nothing static has changed in the tree since the plan was made."""
+        changes = CHANGES.value
+        if self._changes == changes:
+            # No Module anywhere has changed.
+            return self.same_sizes(root)
+        holds = (
+            _stamp(root.__dict__) == self._root_stamp
+            and self._stamps == [_stamp(state) for state in self._dicts]
+            # Descriptions are immutable: comparing identities first, as tuples do, is quick.
+            and tuple([parameter._meta for parameter in self.parameters]) == self.structure.metas
+            and self.structure._key[2] == GLOBAL_HOOKS.key()
+        )
+        if holds:
+            self._changes = changes
+        return holds
+
+    def same_sizes(self, root: Module) -> bool:
+        """Whether there are as many attributes as there were.
+
+        They may be more without a change that is counted: functools.cached_property and its like
+        bypass __setattr__.
+        """
+        return len(root.__dict__) == self._root_stamp[1] and self._sizes == list(
+            map(len, self._dicts)
+        )
+
+
+def _stamp(state: dict[str, Any]) -> tuple[int, int]:
+    return state["_stamp"], len(state)
 
 
 def flatten(module: Module) -> tuple[list[Any], Structure]:
     """Leaves and structure of a tree of Modules, for JAX."""
-    plan = _current_plan(module)
+    plan = plan_of(module)
+    return read_leaves(plan, module), plan.structure
+
+
+def read_leaves(plan: Plan, root: Module) -> list[Any]:
+    """The leaves, in the order of the structure."""
     leaves = [parameter._value for parameter in plan.parameters]
     for buffers, name in plan.buffers:
         leaves.append(buffers[name])
     for index, name in plan.arrays:
-        owner = module if index == 0 else plan.descendants[index - 1][0]
-        leaves.append(owner.__dict__[name])
-    return leaves, plan.structure
+        leaves.append(_owner(plan, root, index).__dict__[name])
+    return leaves
+
+
+def write_leaves(plan: Plan, root: Module, values: Iterable[tuple[int, Any]]) -> None:
+    """Put values in the place of the leaves with these numbers; nothing is checked."""
+    parameters, buffers = plan.parameters, plan.buffers
+    first_buffer = len(parameters)
+    first_array = first_buffer + len(buffers)
+    for slot, value in values:
+        if slot < first_buffer:
+            parameters[slot]._value = value
+        elif slot < first_array:
+            store, name = buffers[slot - first_buffer]
+            store[name] = value
+        else:
+            index, name = plan.arrays[slot - first_array]
+            _owner(plan, root, index).__dict__[name] = value
+
+
+def _owner(plan: Plan, root: Module, index: int) -> Module:
+    return root if index == 0 else plan.descendants[index - 1]
 
 
 def flatten_with_keys(
@@ -153,139 +301,151 @@ def flatten_with_keys(
 
 def structure_of(module: Module) -> Structure:
     """The static part of a tree of Modules."""
-    return _current_plan(module).structure
+    return plan_of(module).structure
 
 
 def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:
-    """A tree of Modules around any leaves; no constructor runs and nothing is checked."""
-    leaves = tuple(leaves)
-    parameters: list[Parameter | None] = [
-        Parameter.from_leaf(leaf, meta)
-        # There are more leaves than metas: the buffers and arrays follow.
-        for leaf, meta in zip(leaves, structure.metas, strict=False)
-    ]
-    plan_parameters: Any = tuple(parameters)
-    parameters.append(None)  # read by the index _NONE
+    """A tree of Modules around any leaves, for JAX; no constructor runs, nothing is checked."""
+    return rebuild(structure, leaves, scope=rebuilt_scope())
+
+
+def rebuild(structure: Structure, leaves: Iterable[Any], *, scope: Any) -> Any:
+    """As `unflatten`, the copy to be written where `scope` says."""
     modules: list[Any] = [object.__new__(spec.cls) for spec in structure.specs]
-    modules.append(None)
-    stamps = []
-    plan_buffers = []
-    plan_arrays = []
-    for index, spec in enumerate(structure.specs):
-        state = modules[index].__dict__
-        state.update(structure.statics[index])
-        state["_parameters"] = {name: parameters[slot] for name, slot in spec.parameters}
-        state["_modules"] = {name: modules[slot] for name, slot in spec.modules}
-        buffers = {name: leaves[slot] for name, slot in spec.buffers}
-        state["_buffers"] = buffers
-        state["_non_persistent_buffers"] = set(spec.non_persistent)
-        state["_array_names"] = frozenset([name for name, _ in spec.arrays])
-        state["_version"] = 0
-        state["_plan"] = None
+    parameters = [Parameter.from_leaf(None, meta, scope) for meta in structure.metas]
+    fill(structure, tuple(leaves), modules, parameters, scope=scope)
+    return modules[0]
+
+
+def fill(
+    structure: Structure,
+    leaves: Sequence[Any],
+    modules: Sequence[Any],
+    parameters: Sequence[Parameter],
+    *,
+    scope: Any,
+) -> None:
+    """Give Modules and Parameters, new ones or old ones, the structure and the leaves."""
+    for parameter, meta, leaf in zip(parameters, structure.metas, leaves, strict=False):
+        # There are more leaves than metas: the buffers and arrays follow.
+        parameter._value, parameter._meta = leaf, meta
+    # Read by the index _NONE.
+    known_parameters: list[Parameter | None] = [*parameters, None]
+    known_modules = [*modules, None]
+    for module, spec, static in zip(modules, structure.specs, structure.statics, strict=True):
+        state = module.__dict__
+        stamp = state.get("_stamp", -1) + 1
+        state.clear()
+        state.update(static)
         for name, slot in spec.arrays:
             state[name] = leaves[slot]
-            plan_arrays.append((index, name))
-        for name in buffers:
-            plan_buffers.append((buffers, name))
-        stamps.append((modules[index], 0, len(state)))
-    root = modules[0]
-    root.__dict__["_plan"] = _Plan(
-        structure=structure,
-        root_stamp=stamps[0][1:],
-        descendants=tuple(stamps[1:]),
-        parameters=plan_parameters,
-        buffers=tuple(plan_buffers),
-        arrays=tuple(plan_arrays),
+        state["_parameters"] = {name: known_parameters[i] for name, i in spec.parameters}
+        state["_buffers"] = {name: leaves[slot] for name, slot in spec.buffers}
+        state["_modules"] = {name: known_modules[i] for name, i in spec.modules}
+        state["_non_persistent_buffers"] = set(spec.non_persistent)
+        state["_array_names"] = frozenset([name for name, _ in spec.arrays])
+        state["_hooks"] = _hooks_of(module, spec, modules)
+        state["_scope"] = scope
+        state["_stamp"] = stamp
+        state["_plan"] = None
+    modules[0].__dict__["_plan"] = Plan(structure, modules, parameters)
+
+
+def _hooks_of(module: Module, spec: _ModuleSpec, modules: Sequence[Module]) -> HookRegistry | None:
+    if not spec.hooks:
+        return None
+    return HookRegistry(module).filled(
+        (
+            hook.table,
+            hook.id,
+            hook.entry if hook.method_of is None else hook.entry.bound_to(modules[hook.method_of]),
+        )
+        for hook in spec.hooks
     )
-    return root
 
 
-def _current_plan(module: Module) -> _Plan:
-    plan: _Plan | None = module.__dict__["_plan"]
-    if plan is None or not _holds(plan, module):
+def plan_of(module: Module) -> Plan:
+    """The present plan of a tree of Modules, made anew if anything static has changed."""
+    plan: Plan | None = module.__dict__["_plan"]
+    if plan is None or not plan.holds(module):
         plan = _make_plan(module)
         module.__dict__["_plan"] = plan
     return plan
 
 
-def _holds(plan: _Plan, root: Module) -> bool:
-    """Whether nothing static has changed in the tree since the plan was made."""
-    state = root.__dict__
-    if (state["_version"], len(state)) != plan.root_stamp:
-        return False
-    for module, version, size in plan.descendants:
-        state = module.__dict__
-        # The size catches what bypasses __setattr__, such as functools.cached_property.
-        if state["_version"] != version or len(state) != size:
-            return False
-    # Metadata objects are immutable: comparing identities first, as tuples do, is quick.
-    return tuple([parameter._meta for parameter in plan.parameters]) == plan.structure.metas
-
-
-def _make_plan(root: Module) -> _Plan:
+def _make_plan(root: Module) -> Plan:
     """Walk the tree once and describe it."""
     placed = list(walk_modules(root))
     modules = [module for _, module in placed]
-    all_names = {
-        join_name(path, name): parameter
-        for path, module in walk_modules(root, remove_duplicate=False)
-        for name, parameter in module._parameters.items()
-        if parameter is not None
-    }
-    # Keyed by identity: the first name of a shared Parameter is its canonical one.
-    parameters = {id(parameter): parameter for parameter in all_names.values()}
-    index_of = {key: index for index, key in enumerate(parameters)}
-    parameter_index = {name: index_of[id(parameter)] for name, parameter in all_names.items()}
-    first_names = {index: name for name, index in reversed(parameter_index.items())}
-
-    leaf_names = [first_names[index] for index in range(len(parameters))]
-    buffer_slots = _number(placed, [module._buffers for module in modules], leaf_names)
-    array_slots = _number(placed, [sorted(module._array_names) for module in modules], leaf_names)
-    statics = [_static_attributes(module) for module in modules]
-    module_of = {id(module): index for index, module in enumerate(modules)}
+    parameters: dict[int, Parameter] = {}
+    for path, module in placed:
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                if parameter.is_uninitialized:
+                    raise InputError(
+                        "has no shape yet: its Module is lazy",
+                        where=f"{type(root).__name__}: Parameter {join_name(path, name)!r}",
+                        mend="call the Module once on an example, outside of transformations",
+                    )
+                # By identity: a shared Parameter comes once.
+                parameters.setdefault(id(parameter), parameter)
+    parameter_index = {key: index for index, key in enumerate(parameters)}
+    module_index = {id(module): index for index, module in enumerate(modules)}
+    first_buffer = len(parameters)
+    buffers = _number(first_buffer, [module._buffers for module in modules])
+    first_array = first_buffer + sum(map(len, buffers))
+    arrays = _number(first_array, [sorted(module._array_names) for module in modules])
+    statics = tuple([_static_attributes(module) for module in modules])
     specs = tuple(
-        _ModuleSpec(
-            cls=type(module),
-            parameters=_links(module._parameters, index_of),
-            buffers=buffer_slots[i],
-            arrays=array_slots[i],
-            modules=_links(module._modules, module_of),
-            non_persistent=frozenset(module._non_persistent_buffers),
-            static=tuple(
-                (name, static_key(type(module), name, value)) for name, value in statics[i].items()
-            ),
-        )
-        for i, module in enumerate(modules)
+        [
+            _ModuleSpec(
+                cls=type(module),
+                parameters=_links(module._parameters, parameter_index),
+                buffers=buffers[i],
+                arrays=arrays[i],
+                modules=_links(module._modules, module_index),
+                non_persistent=frozenset(module._non_persistent_buffers),
+                hooks=_hook_specs(module, module_index),
+                static=tuple(
+                    (name, static_key(type(module), name, value))
+                    for name, value in statics[i].items()
+                ),
+            )
+            for i, module in enumerate(modules)
+        ]
     )
-    metas = tuple(parameter._meta for parameter in parameters.values())
-    structure = Structure(specs, metas, tuple(statics), tuple(leaf_names), parameter_index)
-    stamps = [(module, module._version, len(module.__dict__)) for module in modules]
-    return _Plan(
-        structure=_interned.setdefault(structure._key, structure),
-        root_stamp=stamps[0][1:],
-        descendants=tuple(stamps[1:]),
-        parameters=tuple(parameters.values()),
-        buffers=tuple((module._buffers, name) for module in modules for name in module._buffers),
-        arrays=tuple((i, name) for i, slots in enumerate(array_slots) for name, _ in slots),
-    )
+    metas = tuple([parameter._meta for parameter in parameters.values()])
+    structure = Structure(specs, metas, statics)
+    structure = _interned.setdefault(structure._key, structure)
+    return Plan(structure, modules, parameters.values())
 
 
-def _number(
-    placed: Sequence[tuple[str, Module]], names: Sequence[Iterable[str]], leaf_names: list[str]
-) -> list[tuple[tuple[str, int], ...]]:
-    """Give each name of each Module the next leaf; `leaf_names` grows by them."""
+def _hook_specs(module: Module, module_index: dict[int, int]) -> tuple[_HookSpec, ...]:
+    hooks = module._hooks
+    if hooks is None:
+        return ()
+    specs = []
+    for table, key, entry in hooks.entries():
+        owner = entry.hook.__self__ if inspect.ismethod(entry.hook) else None
+        specs.append(_HookSpec(table, key, entry.unbound, module_index.get(id(owner))))
+    return tuple(specs)
+
+
+def _number(first: int, names: Sequence[Iterable[str]]) -> list[tuple[tuple[str, int], ...]]:
+    """Give each name of each Module the next leaf."""
     slots = []
-    for (path, _), own in zip(placed, names, strict=True):
-        first = len(leaf_names)
-        leaf_names.extend(join_name(path, name) for name in own)
-        slots.append(tuple((name, first + i) for i, name in enumerate(own)))
+    for own in names:
+        slots.append(tuple([(name, first + i) for i, name in enumerate(own)]))
+        first += len(slots[-1])
     return slots
 
 
 def _links(registered: dict[str, Any], index_of: dict[int, int]) -> tuple[tuple[str, int], ...]:
     return tuple(
-        (name, _NONE if entry is None else index_of[id(entry)])
-        for name, entry in registered.items()
+        [
+            (name, _NONE if entry is None else index_of[id(entry)])
+            for name, entry in registered.items()
+        ]
     )
 
 

@@ -33,21 +33,25 @@ def walk_modules(
     A Module reached on several paths comes once, or with `remove_duplicate=False` once a path;
     a cycle of Modules is followed once either way.
     """
-    seen: set[int] = set()
-
-    def walk(module: Module, path: str) -> Iterator[tuple[str, Module]]:
-        if id(module) in seen:
-            return
-        seen.add(id(module))
-        yield path, module
-        for name, child in module._modules.items():
-            if child is not None:
-                yield from walk(child, join_name(path, name))
-        if not remove_duplicate:
-            # Only the Modules above are barred then, which is what breaks a cycle.
-            seen.discard(id(module))
-
-    return walk(root, prefix)
+    # A stack of our own: generators that delegate to each other cost a step per level, and a
+    # deep tree would meet Python's limit on recursion.
+    seen = {id(root)}
+    yield prefix, root
+    stack = [(root, prefix, iter(tuple(root._modules.items())))]
+    while stack:
+        module, path, children = stack[-1]
+        for name, child in children:
+            if child is not None and id(child) not in seen:
+                seen.add(id(child))
+                child_path = join_name(path, name)
+                yield child_path, child
+                stack.append((child, child_path, iter(tuple(child._modules.items()))))
+                break
+        else:
+            stack.pop()
+            if not remove_duplicate:
+                # Only the Modules above are barred then, which is what breaks a cycle.
+                seen.discard(id(module))
 
 
 def walk_children(root: Module) -> Iterator[tuple[str, Module]]:
@@ -82,7 +86,7 @@ def _walk_members(
     if recurse:
         placed = walk_modules(root, prefix, remove_duplicate=remove_duplicate)
     for path, module in placed:
-        for name, entry in module.__dict__[store].items():
+        for name, entry in tuple(module.__dict__[store].items()):
             if entry is None or (remove_duplicate and id(entry) in seen):
                 continue
             seen.add(id(entry))

@@ -78,7 +78,7 @@ def test_module_takes_a_name_over():
 
 def test_array_assigned_to_a_parameter():
     particle = Particle()
-    with pytest.raises(TypeError, match="with_parameters"):
+    with pytest.raises(TypeError, match="set_parameters"):
         particle.D_s = jnp.array(3.0)
     with pytest.raises(TypeError, match="Module or None"):
         Cell().negative = 3
@@ -283,7 +283,7 @@ def test_train_and_eval():
     assert cell.eval() is cell
     assert not any(module.training for module in cell.modules())
     assert all(module.training for module in cell.train().modules())
-    with pytest.raises(TypeError, match="expected a bool"):
+    with pytest.raises(ValueError, match="expected a bool"):
         cell.train(1)
 
 

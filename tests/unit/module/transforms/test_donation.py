@@ -1,0 +1,153 @@
+"""gradion.jit gives the memory of old state away, and never what someone else still has."""
+
+import signal
+import threading
+import time
+import weakref
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gradion
+from gradion import Module, Parameter
+
+from ..transform_models import Counter
+
+
+class Big(Module):
+    def __init__(self):
+        super().__init__()
+        self.w = Parameter(jnp.ones(1000))
+        self.kept = Parameter(jnp.ones(1000))
+
+    def forward(self, x):
+        return jnp.sum(self.w * self.kept) * x
+
+
+@gradion.jit
+def grow(module):
+    module.get_parameter("w").value = module.w + 1.0
+
+
+def test_what_is_written_is_donated_and_nothing_else():
+    module = Big()
+    place = module.w.unsafe_buffer_pointer()
+    kept = weakref.ref(module.kept)
+    grow(module)
+    # The new array lies where the old one was.
+    assert module.w.unsafe_buffer_pointer() == place
+    assert kept() is module.kept
+    np.testing.assert_array_equal(module.w, np.full(1000, 2.0))
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        lambda m: m.w,
+        lambda m: m.state_dict(),
+        lambda m: m.parameter_values(),
+        lambda m: m.with_parameters({"kept": jnp.zeros(1000)}),
+        lambda m: jax.tree.leaves(m),
+        lambda m: np.asarray(m.w),
+    ],
+)
+def test_what_someone_else_holds_is_not_donated(hold):
+    module = Big()
+    held = hold(module)
+    before = [np.array(leaf) for leaf in jax.tree.leaves(held) if np.ndim(leaf)]
+    assert before
+    grow(module)
+    grow(module)
+    for leaf, old in zip([x for x in jax.tree.leaves(held) if np.ndim(x)], before, strict=True):
+        np.testing.assert_array_equal(leaf, old)
+    assert module.w[0] == 3.0
+
+
+def test_donation_can_be_switched_off():
+    module = Big()
+    place = module.w.unsafe_buffer_pointer()
+    gradion.jit(lambda m: m.set_parameters({"w": m.w + 1.0}), donate_state=False)(module)
+    assert module.w[0] == 2.0
+    assert module.w.unsafe_buffer_pointer() != place
+
+
+def test_donated_arguments():
+    x = jnp.ones(1000)
+    module = Counter()
+    gradion.jit(lambda m, x: x + m.scale, donate_argnums=1)(module, x)
+    assert x.is_deleted()
+
+
+def test_a_failure_on_the_way_leaves_the_module_alone():
+    def fail(x):
+        if x > 5.0:
+            raise RuntimeError("boom")
+
+    @gradion.jit
+    def step(module):
+        module.set_parameters({"w": module.w + 1.0})
+        jax.debug.callback(fail, module.w[0])
+
+    module = Big()
+    for _ in range(4):
+        step(module)
+        jax.effects_barrier()
+
+    def on():
+        for _ in range(3):
+            step(module)
+            jax.effects_barrier()
+
+    with pytest.raises(Exception, match="boom"):  # JAX's own class differs by version
+        on()
+    assert not module.w.is_deleted()
+    assert module.w[0] >= 5.0
+
+
+def test_an_interrupt_never_loses_the_state():
+    """Interrupts come at any moment of many calls: the module always holds whole arrays."""
+
+    @gradion.jit
+    def step(module):
+        module.set_parameters({"w": module.w + 1.0, "kept": module.kept + 1.0})
+
+    module = Big()
+    step(module)
+    caught = 0
+    main = threading.main_thread().ident
+    rng = np.random.default_rng(3)
+    for _ in range(60):
+        timer = threading.Timer(rng.uniform(0.0, 3e-3), signal.pthread_kill, (main, signal.SIGINT))
+        try:
+            timer.start()
+            end = time.perf_counter() + 0.02
+            while time.perf_counter() < end:
+                step(module)
+        except KeyboardInterrupt:
+            caught += 1
+        timer.join()
+        assert not module.w.is_deleted()
+        assert not module.kept.is_deleted()
+    assert caught > 30
+    np.testing.assert_array_equal(module.w, module.kept)
+    assert module.w[0] > 60
+
+
+def test_a_shape_for_which_less_is_written():
+    @gradion.jit
+    def step(module, x):
+        if x.shape[0] > 1:
+            module.set_parameters({"w": module.w + 1.0})
+        module.set_parameters({"kept": module.kept + 1.0})
+
+    module = Big()
+    step(module, jnp.ones(2))
+    step(module, jnp.ones(1))
+    step(module, jnp.ones(1))
+    assert (module.w[0], module.kept[0]) == (2.0, 4.0)
+    fresh = Big()
+    step(fresh, jnp.ones(1))
+    step(fresh, jnp.ones(2))
+    assert (fresh.w[0], fresh.kept[0]) == (2.0, 3.0)
