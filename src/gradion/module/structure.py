@@ -335,6 +335,7 @@ def fill(
     for module, spec, static in zip(modules, structure.specs, structure.statics, strict=True):
         state = module.__dict__
         stamp = state.get("_stamp", -1) + 1
+        hooks = state.get("_hooks")
         state.clear()
         state.update(static)
         for name, slot in spec.arrays:
@@ -344,17 +345,22 @@ def fill(
         state["_modules"] = {name: known_modules[i] for name, i in spec.modules}
         state["_non_persistent_buffers"] = set(spec.non_persistent)
         state["_array_names"] = frozenset([name for name, _ in spec.arrays])
-        state["_hooks"] = _hooks_of(module, spec, modules)
+        state["_hooks"] = _hooks_of(module, hooks, spec, modules)
         state["_scope"] = scope
         state["_stamp"] = stamp
         state["_plan"] = None
     modules[0].__dict__["_plan"] = Plan(structure, modules, parameters)
 
 
-def _hooks_of(module: Module, spec: _ModuleSpec, modules: Sequence[Module]) -> HookRegistry | None:
+def _hooks_of(
+    module: Module, old: HookRegistry | None, spec: _ModuleSpec, modules: Sequence[Module]
+) -> HookRegistry | None:
+    if old is not None:
+        old.clear()
     if not spec.hooks:
         return None
-    return HookRegistry(module).filled(
+    # The old one if there is one: handles refer to it.
+    return (old or HookRegistry(module)).filled(
         (
             hook.table,
             hook.id,

@@ -16,12 +16,18 @@ _ids = itertools.count()
 class HookTable(dict[int, Any]):
     """Hooks of one kind by id, in the order in which they run; can be referenced weakly."""
 
-    __slots__ = ("__weakref__", "changed")
+    __slots__ = ("__weakref__", "changed", "find")
 
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        changed: Callable[[], None],
+        find: Callable[[dict[int, Any]], Callable[[], HookTable | None]],
+    ) -> None:
         super().__init__()
         # Called after each addition and removal: hooks are part of a Module's structure.
         self.changed = changed
+        # Given the memo of a deep copy, what finds the table in the place of this one.
+        self.find = find
 
 
 @final
@@ -35,7 +41,7 @@ class RemovableHandle:
 
     def __init__(self, table: HookTable, entry: Any, *, prepend: bool = False) -> None:
         self.id = next(_ids)
-        self._table = weakref.ref(table)
+        self._table: Callable[[], HookTable | None] = weakref.ref(table)
         if prepend:
             rest = dict(table)
             table.clear()
@@ -50,6 +56,14 @@ class RemovableHandle:
         table = self._table()
         if table is not None and table.pop(self.id, None) is not None:
             table.changed()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """The handle of the same hook in the copy of its Module, if that is copied, too."""
+        twin = object.__new__(type(self))
+        twin.id = self.id
+        table = self._table()
+        twin._table = (lambda: None) if table is None else table.find(memo)
+        return twin
 
     def __enter__(self) -> Self:
         return self

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, final
 
@@ -77,7 +78,7 @@ class HookRegistry:
                 registry._changed()
 
         for name in (*CALL_TABLES, *_STATE_TABLES):
-            setattr(self, name, HookTable(changed))
+            setattr(self, name, HookTable(changed, functools.partial(_of_copy, self._owner, name)))
 
     def _changed(self) -> None:
         owner = self._owner()
@@ -105,12 +106,38 @@ class HookRegistry:
         """Whether a backward or backward-pre hook is registered."""
         return bool(self.backward or self.backward_pre)
 
+    def clear(self) -> None:
+        """Remove all hooks, with no note of a change."""
+        for name in (*CALL_TABLES, *_STATE_TABLES):
+            getattr(self, name).clear()
+
     def filled(self, entries: Iterable[tuple[str, int, HookEntry]]) -> Self:
         """Take over hooks of another registry, as they are; returns this registry."""
         for name, key, entry in entries:
             # Not through a handle: for a copy of a Module nothing has changed.
             getattr(self, name)[key] = entry
         return self
+
+
+def _of_copy(
+    owner: weakref.ref[Module], name: str, memo: dict[int, Any]
+) -> Callable[[], HookTable | None]:
+    """Finds the table of that name of the copy of a Module, once that is complete."""
+    original = owner()
+    copy = None if original is None else memo.get(id(original))
+    if copy is None:
+        return _nowhere
+    reference = weakref.ref(copy)
+
+    def find() -> HookTable | None:
+        module = reference()
+        return None if module is None or module._hooks is None else getattr(module._hooks, name)
+
+    return find
+
+
+def _nowhere() -> None:
+    return None
 
 
 @final
@@ -131,13 +158,18 @@ class GlobalHooks:
     def __init__(self) -> None:
         # Whether any hook is there that runs when a Module is called.
         self.calls = False
-        self.forward_pre = HookTable(self._changed)
-        self.forward = HookTable(self._changed)
-        self.backward_pre = HookTable(self._changed)
-        self.backward = HookTable(self._changed)
-        self.buffer_registration = HookTable(self._changed)
-        self.module_registration = HookTable(self._changed)
-        self.parameter_registration = HookTable(self._changed)
+        self.forward_pre = self._table()
+        self.forward = self._table()
+        self.backward_pre = self._table()
+        self.backward = self._table()
+        self.buffer_registration = self._table()
+        self.module_registration = self._table()
+        self.parameter_registration = self._table()
+
+    def _table(self) -> HookTable:
+        # There is one set of global hooks: a copy of a handle removes from the same table.
+        table = HookTable(self._changed, lambda _: lambda: table)
+        return table
 
     def _changed(self) -> None:
         self.calls = any(getattr(self, name) for name in CALL_TABLES)

@@ -26,7 +26,7 @@ def checkpoint(
     as in `jax.checkpoint`.
     """
 
-    @functools.wraps(function)
+    @functools.wraps(function, updated=())
     def rematerialised(*args: Any, **kwargs: Any) -> Any:
         call = Call(function, args, kwargs)
         pure = jax.checkpoint(call.run, prevent_cse=prevent_cse, policy=policy)

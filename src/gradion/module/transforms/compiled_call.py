@@ -213,7 +213,11 @@ class Shortcut:
                 except KeyboardInterrupt:
                     self._put_back(module, plan, results[0][1])
                     raise
-        return results[0][0]
+        out, of_changes = results[0]
+        if 0 not in of_changes and self._program.changes[next(iter(of_changes))].refers:
+            # Arguments of another shape than those of the usual call.
+            out = put_in(out, (module, *plan_of(module).descendants))
+        return out
 
     def _put_back(self, module: Module, plan: Plan, of_changes: dict[int, list[Any]]) -> None:
         values = of_changes.get(0)

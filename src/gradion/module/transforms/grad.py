@@ -28,7 +28,7 @@ def value_and_grad(
     argument 0. What the function writes into Modules is kept in those that were passed.
     """
 
-    @functools.wraps(function)
+    @functools.wraps(function, updated=())
     def with_gradient(*args: Any, **kwargs: Any) -> Any:
         call = Call(function, args, kwargs)
         numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
@@ -73,7 +73,7 @@ def grad(
     """As `value_and_grad`, returning the gradient, or (gradient, aux)."""
     with_value = value_and_grad(function, argnums, has_aux=has_aux)
 
-    @functools.wraps(function)
+    @functools.wraps(function, updated=())
     def gradient_alone(*args: Any, **kwargs: Any) -> Any:
         value, gradient = with_value(*args, **kwargs)
         return (gradient, value[1]) if has_aux else gradient

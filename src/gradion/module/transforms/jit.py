@@ -12,6 +12,7 @@ from typing import Any, final
 import jax
 from jax.extend.core import jaxpr_as_fun
 
+from gradion.foundation.compat.may_fail import may_fail
 from gradion.foundation.errors import InputError
 from gradion.module.change_counter import CHANGES
 from gradion.module.module import Module
@@ -100,7 +101,8 @@ class CompiledFunction:
         self._programs: dict[tuple[Any, ...], Program] = {}
         self._bundle: tuple[tuple[Module, ...], Module] | None = None
         self._lock = threading.RLock()
-        functools.update_wrapper(self, function)
+        # Not the attributes of the function, which may be a Module with attributes of any name.
+        functools.update_wrapper(self, function, updated=())
 
     def __get__(self, instance: Any, _: type | None = None) -> Any:
         """Make a compiled function in a class a method."""
@@ -214,11 +216,13 @@ class CompiledFunction:
             return self._programs[call.key]
         leaves = read_leaves(call.plan, call.root)
         run = functools.partial(run_recipe, self._function, call.recipe())
+        types: list[Any] = []
         out_tree: Any = None
         changes = Changes()
 
         def flat(*arguments: Any) -> Any:
-            nonlocal out_tree, changes
+            nonlocal types, out_tree, changes
+            types = [jax.typeof(leaf) for leaf in jax.tree.leaves(arguments)]
             out, values, changes = run(*arguments)
             flat_out, out_tree = jax.tree.flatten((out, values))
             return flat_out
@@ -228,11 +232,14 @@ class CompiledFunction:
         evaluate = jaxpr_as_fun(jaxpr)
 
         def evaluated(*arguments: Any) -> tuple[Any, list[Any], Changes]:
-            out, values = jax.tree.unflatten(out_tree, evaluate(*jax.tree.leaves(arguments)))
+            flat_arguments = jax.tree.leaves(arguments)
+            if [jax.typeof(leaf) for leaf in flat_arguments] != types:
+                return run(*arguments)  # another thread came first, with other shapes
+            out, values = jax.tree.unflatten(out_tree, evaluate(*flat_arguments))
             return out, values, changes
 
-        # Code that calls Python may fail on its way, when donated arrays are gone.
-        donate = self._donate_state and changes.new is None and not jaxpr.effects
+        # Code that may fail on its way would leave a Module without its donated arrays.
+        donate = self._donate_state and changes.new is None and not may_fail(jaxpr)
         program = Program(changes.slots if donate else (), len(leaves), run)
         program.traced = evaluated
         compiled = functools.partial(program.call)
@@ -242,8 +249,9 @@ class CompiledFunction:
             compiled, donate_argnums=(0, *(first + n for n in self._donate_argnums))
         )
         self._programs[call.key] = program
-        if len(self._programs) % _MANY_STRUCTURES == 0:
-            _warn_of_many(self._function, [key[0] for key in self._programs])
+        structures = list(dict.fromkeys(key[0] for key in self._programs))
+        if len(structures) % _MANY_STRUCTURES == 0 and structures[-1] is call.key[0]:
+            _warn_of_many(self._function, structures)
         return program
 
 
@@ -284,6 +292,8 @@ def _static(
 
 def _warn_of_many(function: Callable[..., Any], structures: Sequence[Structure]) -> None:
     before, now = structures[-2], structures[-1]
+    if before.specs[0].cls is not now.specs[0].cls:
+        return  # code that serves many kinds of Modules
     differing = [
         f"{spec.cls.__name__}.{name}"
         for spec, old, new in zip(now.specs, before.statics, now.statics, strict=False)

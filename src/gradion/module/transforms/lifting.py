@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, final
 import jax
 
 from gradion.foundation.compat.trace_scope import NO_TRACE, current_scope
+from gradion.module.change_counter import CHANGES
 from gradion.module.module import Module
 from gradion.module.parameter import Parameter
 from gradion.module.scope import TransformError, require_writable
@@ -278,6 +279,8 @@ def _rebuild_in_place(
         for origin, meta in zip(new.parameters, new.structure.metas, strict=True)
     ]
     fill(new.structure, leaves, modules, parameters, scope=scope)
+    # Trees that hold one of these Modules have plans of their own.
+    CHANGES.note()
     return parameters
 
 
@@ -347,7 +350,9 @@ class Call:
         for place in self.places(tree):
             for module in self._modules[place.index].modules():
                 path = paths[id(module)]
-                numbers.update(parameters[id(p)] for p in module._parameters.values() if p)
+                numbers.update(
+                    parameters[id(p)] for p in module._parameters.values() if p is not None
+                )
                 for name in (*module._buffers, *module._array_names):
                     numbers.add(names[join_name(path, name)])
         return sorted(numbers)

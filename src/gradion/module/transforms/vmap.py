@@ -35,7 +35,7 @@ def vmap(
     Module itself, has the Module as argument 0 with axis None, and `in_axes` does not count it.
     """
 
-    @functools.wraps(function)
+    @functools.wraps(function, updated=())
     def mapped(*args: Any, **kwargs: Any) -> Any:
         call = Call(function, args, kwargs)
         axes: Any = in_axes

@@ -1,5 +1,6 @@
 """Handles of hooks."""
 
+import copy
 import gc
 import weakref
 
@@ -80,3 +81,25 @@ def test_global_handle():
     with register_module_forward_hook(lambda *_: 1):
         assert Same()(0) == 1
     assert Same()(0) == 0
+
+
+def test_handle_that_a_module_keeps_is_copied_with_it():
+    class Hooked(Module):
+        def __init__(self):
+            super().__init__()
+            self.handle = self.register_forward_hook(lambda *_: 7.0)
+
+        def forward(self):
+            return 1.0
+
+    original = Hooked()
+    twin = copy.deepcopy(original)
+    twin.handle.remove()
+    assert twin() == 1.0
+    assert original() == 7.0
+    other = copy.deepcopy(original)
+    original.handle.remove()
+    assert other() == 7.0
+    # A handle copied alone belongs to no Module.
+    copy.deepcopy(other.handle).remove()
+    assert other() == 7.0

@@ -151,3 +151,62 @@ def test_a_shape_for_which_less_is_written():
     step(fresh, jnp.ones(1))
     step(fresh, jnp.ones(2))
     assert (fresh.w[0], fresh.kept[0]) == (2.0, 3.0)
+
+
+def test_a_pure_callback_that_fails_leaves_the_module_alone():
+    def fail(x):
+        raise RuntimeError("boom")
+
+    @gradion.jit
+    def step(module):
+        @jax.jit  # the callback is not at the top
+        def inner(w):
+            return jax.pure_callback(fail, jax.ShapeDtypeStruct((), w.dtype), w[0])
+
+        module.set_parameters({"w": module.w + inner(module.w)})
+
+    module = Big()
+
+    def run():
+        step(module)
+        module.w.block_until_ready()
+
+    for _ in range(2):
+        with pytest.raises(Exception, match="boom"):
+            run()
+    assert not module.kept.is_deleted()
+
+
+def test_random_keys_may_be_state():
+    class Noise(Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("key", jax.random.key(0))
+
+        def forward(self):
+            self.key, key = jax.random.split(self.key)
+            return jax.random.normal(key)
+
+    module, twin = Noise(), Noise()
+    draw = gradion.jit(module)
+    held = module.key
+    assert [float(draw()) for _ in range(3)] == [float(twin()) for _ in range(3)]
+    assert jax.random.normal(held) == jax.random.normal(jax.random.key(0))
+
+
+def test_threads_that_come_first_with_other_shapes():
+    module = Big()
+    step = gradion.jit(lambda m, x: (m.set_parameters({"w": m.w + 1.0}), jnp.sum(x) * 1.0)[1])
+    results = {}
+
+    def work(n):
+        for _ in range(5):
+            results.setdefault(n, []).append(float(step(Big(), jnp.ones(n))))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {n: [float(n)] * 5 for n in range(1, 9)}
+    assert module.w[0] == 1.0

@@ -419,3 +419,56 @@ def test_numpy_arrays_and_scalars_as_attributes():
     step(1.0)
     np.testing.assert_array_equal(step(1.0), [2.0, 3.0, 4.0])
     np.testing.assert_array_equal(module.values, [2.0, 3.0, 4.0])
+
+
+def test_a_change_of_structure_below_another_module_is_seen_by_it():
+    pair = Pair()
+    before = jax.tree.structure(pair)
+    gradion.jit(lambda m: m.eval())(pair.left)
+    assert jax.tree.structure(pair) != before
+    assert not jax.tree.map(lambda x: x, pair).left.training
+    gradion.jit(lambda m: setattr(m, "calls", m.calls + 5))(pair.left)
+    assert jax.tree.map(lambda x: x, pair).left.calls == 5
+
+
+def test_handles_outlive_a_change_of_structure():
+    module = Counter()
+    seen = []
+    handle = module.register_forward_hook(lambda *_: seen.append(1))
+    gradion.jit(lambda m: m.eval())(module)
+    module(1.0)
+    assert len(seen) == 1
+    handle.remove()
+    module(1.0)
+    assert len(seen) == 1
+
+
+def test_a_module_with_attributes_named_as_ours():
+    class Odd(Counter):
+        def __init__(self):
+            super().__init__()
+            self._programs = "mine"
+            self._quick = "mine, too"
+
+    odd = Odd()
+    assert gradion.jit(odd)(1.0) == 2.0
+    assert gradion.jit(odd)(1.0) == 2.0
+
+
+def test_many_static_values_are_no_many_structures():
+    step = gradion.jit(lambda m, n: m.scale * n, static_argnums=1)
+    module = Counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for n in range(17):
+            assert step(module, n) == 2.0 * n
+
+
+def test_a_module_returned_for_one_shape_only():
+    step = gradion.jit(lambda m, x: m if x.shape == (3,) else m(x))
+    module = Counter()
+    for _ in range(2):
+        assert step(module, jnp.ones(2)).shape == (2,)
+        assert step(module, jnp.ones(3)) is module
+        assert step(module, jnp.ones(3)) is module
+    assert module.calls == 2
