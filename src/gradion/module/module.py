@@ -22,7 +22,7 @@ from gradion.module.hooks.call import call_hooked
 from gradion.module.hooks.handle import RemovableHandle
 from gradion.module.hooks.registration import registered
 from gradion.module.hooks.registry import GLOBAL_HOOKS, HookEntry, HookRegistry
-from gradion.module.parameter import Parameter
+from gradion.module.parameter import Parameter, strong
 from gradion.module.scope import require_writable
 from gradion.module.state_dict import LoadResult
 from gradion.module.static import is_array
@@ -60,6 +60,7 @@ class Module(ABC):
     _non_persistent_buffers: set[str]
     _array_names: frozenset[str]
     _hooks: HookRegistry | None
+    _plan: structure.Plan | None
     _scope: Any
     _stamp: int
     training: bool
@@ -89,7 +90,7 @@ class Module(ABC):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call `forward`, and the hooks around it; NotImplementedError if there is no forward."""
-        if self._hooks is None and not GLOBAL_HOOKS.calls:
+        if self._hooks is None and not GLOBAL_HOOKS.watched:
             return self.forward(*args, **kwargs)
         return call_hooked(self, args, kwargs)
 
@@ -120,9 +121,10 @@ class Module(ABC):
         elif name in state.get("_parameters", ()):
             if value is not None:
                 raise TypeError(
-                    f"cannot assign {type(value).__name__} to Parameter {name!r} of "
+                    f"cannot assign {_kind(value)} to Parameter {name!r} of "
                     f"{type(self).__name__}; set .get_parameter({name!r}).value, use "
-                    "set_parameters, or assign a Parameter or None"
+                    "set_parameters, or assign a Parameter or None; to share one assign "
+                    "other.get_parameter(its name)"
                 )
             self.register_parameter(name, None)
         elif isinstance(value, Module):
@@ -683,6 +685,10 @@ def _register_pytree(cls: type[Module]) -> None:
 _register_pytree(Module)
 
 
+def _kind(value: Any) -> str:
+    return "an array" if is_array(value) else type(value).__name__
+
+
 def _missing(module: Module, name: str) -> str:
     cls = type(module)
     if isinstance(getattr(cls, name, None), property):
@@ -703,8 +709,10 @@ def _near(name: str, known: Iterable[str]) -> str:
 
 
 def _buffer_value(module: Module, name: str, value: Any) -> jax.Array | None:
-    if value is None or isinstance(value, jax.Array):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, jax.Array):
+        return strong(value)
     if isinstance(value, (np.ndarray, np.generic)):
         return jnp.asarray(value)
     raise TypeError(

@@ -16,7 +16,7 @@ from gradion.module.meta import Bounds, ParameterMeta
 from gradion.module.prior import AbstractPrior
 from gradion.module.scope import require_writable
 
-__all__ = ["GradientError", "Parameter", "UninitializedError", "check_bounds"]
+__all__ = ["GradientError", "Parameter", "UninitializedError", "check_bounds", "strong"]
 
 if TYPE_CHECKING:
     # Assigned to a Module's attribute a Parameter is read back as its array, which no type checker
@@ -170,7 +170,7 @@ class Parameter(_ArrayInTypes):
                     f"Parameter value: got dtype {value.dtype}, expected {dtype}; convert it "
                     "with .astype"
                 )
-            new = _strong(value)
+            new = strong(value)
         else:
             new = jnp.asarray(_as_numbers(value), dtype=dtype)
         if new.shape != shape:
@@ -238,6 +238,15 @@ class Parameter(_ArrayInTypes):
     @trainable.setter
     def trainable(self, trainable: bool) -> None:
         self.meta = replace(self._meta, trainable=trainable)
+
+    @property
+    def requires_grad(self) -> bool:
+        """PyTorch's name for `trainable`. Settable."""
+        return self._meta.trainable
+
+    @requires_grad.setter
+    def requires_grad(self, requires_grad: bool) -> None:
+        self.trainable = requires_grad
 
     @property
     def grad(self) -> jax.Array | None:
@@ -364,7 +373,7 @@ def _first_value(value: Any, dtype: DTypeLike | None) -> jax.Array:
         target = jnp.dtype(jnp.float64 if dtype is None else dtype)
     target = _floating(target)
     if isinstance(value, jax.Array) and value.dtype == target:
-        return _strong(value)
+        return strong(value)
     return jnp.asarray(value, dtype=target)
 
 
@@ -390,6 +399,6 @@ def _as_numbers(value: Any) -> np.ndarray:
     return numbers
 
 
-def _strong(value: jax.Array) -> jax.Array:
+def strong(value: jax.Array) -> jax.Array:
     """The same array without JAX's weak type, so that equal Parameters share compiled code."""
     return jnp.asarray(value, dtype=value.dtype) if value.aval.weak_type else value

@@ -47,9 +47,10 @@ def require_writable(scope: Any, what: str) -> None:
         raise TransformError(
             f"{what} was written inside a transformation, but the Module was made outside of it "
             "and only captured; pass the Module as an argument to gradion.jit (or grad, vmap, "
-            "...), which carries the new value back"
+            "scan, ...), which carries the new value back"
         )
     raise TransformError(
         f"{what} belongs to a transformation that is not the one running here, where a value "
-        "written would be lost or leak; return the Module from it, or pass it as an argument"
+        "written would be lost or leak; pass the Module as an argument to gradion's transformation "
+        "(for a loop gradion.scan), or return it from the one that made it"
     )

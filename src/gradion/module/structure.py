@@ -372,7 +372,7 @@ def _hooks_of(
 
 def plan_of(module: Module) -> Plan:
     """The present plan of a tree of Modules, made anew if anything static has changed."""
-    plan: Plan | None = module.__dict__["_plan"]
+    plan: Plan | None = module._plan  # before super().__init__() this raises and says so
     if plan is None or not plan.holds(module):
         plan = _make_plan(module)
         module.__dict__["_plan"] = plan

@@ -218,3 +218,11 @@ def test_priors_are_hashed_by_content():
     assert hash(NormalPrior(1, 2)) == hash(NormalPrior(1.0, 2.0))
     assert NormalPrior(1, 2) == NormalPrior(1.0, 2.0)
     assert LogNormalPrior(1, 2) != NormalPrior(1, 2)
+
+
+def test_requires_grad_is_trainable():
+    parameter = Parameter(1.0)
+    parameter.requires_grad = False
+    assert not parameter.trainable
+    parameter.trainable = True
+    assert parameter.requires_grad

@@ -63,6 +63,7 @@ def checked_modules(module: Module, children: Iterable[Any], what: str) -> list[
         if not is_child(child):
             raise TypeError(
                 f"{type(module).__name__}.{what}: got {type(child).__name__}, expected a Module"
+                + ("; gradion.nn.Activation makes one of a function" if callable(child) else "")
             )
     return listed
 

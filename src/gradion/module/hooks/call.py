@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, final
 
+from gradion.foundation.compat.trace_scope import NO_TRACE, current_scope
 from gradion.module.hooks.backward import BackwardGates
 from gradion.module.hooks.handle import HookTable
 from gradion.module.hooks.registry import GLOBAL_HOOKS, HookEntry, HookRegistry
@@ -23,6 +24,10 @@ def call_hooked(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     is what is registered when it is reached, but backward hooks are those there at the start.
     """
     own = module._hooks
+    if GLOBAL_HOOKS.compiling:
+        _warn_if_captured(module)
+        if own is None and not GLOBAL_HOOKS.calls:
+            return module.forward(*args, **kwargs)
     if own is None or GLOBAL_HOOKS.calls or own.backward or own.backward_pre:
         return _Call(module, own, args, kwargs).run()
     for entry in own.forward.values():
@@ -41,6 +46,19 @@ def call_hooked(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -
         if changed is not None:
             output = changed
     return output
+
+
+def _warn_if_captured(module: Module) -> None:
+    """Warn of a Module with state that a function captures which gradion.jit compiles."""
+    if module._scope != NO_TRACE or current_scope() == NO_TRACE:
+        return
+    if any(True for _ in module.parameters()) or any(True for _ in module.buffers()):
+        warnings.warn(
+            f"a {type(module).__name__} is called in a function that gradion.jit compiles, but is "
+            "no argument of it: its Parameters and buffers are constants of the compiled code, "
+            "which does not see later values; pass it as an argument",
+            stacklevel=4,
+        )
 
 
 def _after_pre_hook(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import threading
 import weakref
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, final
 
@@ -145,19 +147,27 @@ class GlobalHooks:
     """Hooks that run for every Module, before its own."""
 
     __slots__ = (
+        "_lock",
         "backward",
         "backward_pre",
         "buffer_registration",
         "calls",
+        "compiling",
         "forward",
         "forward_pre",
         "module_registration",
         "parameter_registration",
+        "watched",
     )
 
     def __init__(self) -> None:
         # Whether any hook is there that runs when a Module is called.
         self.calls = False
+        # How many functions of gradion.jit are being traced: calls are then looked at.
+        self.compiling = 0
+        # Whether a call has to ask at all: one question for each call of each Module.
+        self.watched = False
+        self._lock = threading.Lock()
         self.forward_pre = self._table()
         self.forward = self._table()
         self.backward_pre = self._table()
@@ -173,7 +183,21 @@ class GlobalHooks:
 
     def _changed(self) -> None:
         self.calls = any(getattr(self, name) for name in CALL_TABLES)
+        self.watched = self.calls or self.compiling > 0
         CHANGES.note()
+
+    @contextmanager
+    def while_compiling(self) -> Iterator[None]:
+        """Look at the calls of Modules for those that the compiled function only captured."""
+        with self._lock:
+            self.compiling += 1
+            self.watched = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.compiling -= 1
+                self.watched = self.calls or self.compiling > 0
 
     @property
     def on_backward(self) -> bool:

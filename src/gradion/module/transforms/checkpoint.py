@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from gradion.module.transforms.lifting import Call
 
@@ -30,6 +31,8 @@ def checkpoint(
     def rematerialised(*args: Any, **kwargs: Any) -> Any:
         call = Call(function, args, kwargs)
         pure = jax.checkpoint(call.run, prevent_cse=prevent_cse, policy=policy)
-        return call.finish(*pure(call.leaves, call.args, call.kwargs))
+        out, values = pure(call.leaves, call.args, call.kwargs)
+        # JAX hands constants back as arrays of its own that are no jax.Array.
+        return call.finish(out, [v if isinstance(v, jax.Array) else jnp.asarray(v) for v in values])
 
     return rematerialised

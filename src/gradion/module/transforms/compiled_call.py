@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, final
 import jax
 
 from gradion.module.change_counter import CHANGES
+from gradion.module.hooks.registry import GLOBAL_HOOKS
 from gradion.module.module import Module
 from gradion.module.structure import Plan, Structure, plan_of, read_leaves, write_leaves
 from gradion.module.transforms.lifting import (
@@ -252,4 +253,5 @@ def run_recipe(
                 named[place] = value
         return tuple(positional), named
 
-    return run_on_copies(function, recipe.structure, leaves, grads, recipe.grads_at, bind)
+    with GLOBAL_HOOKS.while_compiling():
+        return run_on_copies(function, recipe.structure, leaves, grads, recipe.grads_at, bind)

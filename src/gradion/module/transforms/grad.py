@@ -92,6 +92,11 @@ def backward(
     """
     if not isinstance(module, Module):
         raise TypeError(f"backward: got {type(module).__name__} as Module, expected a Module")
+    if not callable(loss):
+        raise TypeError(
+            f"backward: got {type(loss).__name__} as loss, expected the function that computes "
+            "it, with the Module as first argument: backward(loss_fn, module, x, y)"
+        )
     value, gradient = value_and_grad(loss, has_aux=has_aux)(module, *args, **kwargs)
     for name, new in gradient.items():
         parameter = module.get_parameter(name)

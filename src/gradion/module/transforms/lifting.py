@@ -110,14 +110,16 @@ def unbound(function: Callable[..., Any]) -> tuple[Callable[..., Any], tuple[Mod
     For a Module, and for a method of one; other functions come back as they are.
     """
     if isinstance(function, Module):
-        return _call, (function,)
+
+        def call(module: Module, *args: Any, **kwargs: Any) -> Any:
+            return module(*args, **kwargs)
+
+        # JAX names it in messages and profiles.
+        call.__name__ = call.__qualname__ = type(function).__name__
+        return call, (function,)
     if inspect.ismethod(function) and isinstance(function.__self__, Module):
         return function.__func__, (function.__self__,)
     return function, ()
-
-
-def _call(module: Module, *args: Any, **kwargs: Any) -> Any:
-    return module(*args, **kwargs)
 
 
 @final

@@ -57,3 +57,9 @@ def test_under_jit():
     step(module, jnp.ones(2))
     step(module, jnp.ones(2))
     assert module.calls == 8
+
+
+def test_a_constant_written_is_an_array():
+    module = Counter()
+    gradion.checkpoint(lambda m, x: setattr(m, "last", jnp.zeros(())) or x)(module, 1.0)
+    assert isinstance(module.last, jax.Array)

@@ -137,6 +137,8 @@ def test_backward_with_aux_and_keywords():
     assert (value, aux) == (20.0, "done")
     with pytest.raises(TypeError, match="expected a Module"):
         gradion.backward(loss, X, module)
+    with pytest.raises(TypeError, match="expected the function that computes"):
+        gradion.backward(loss(module, X), module)
 
 
 def test_backward_inside_bare_jax_raises():

@@ -472,3 +472,44 @@ def test_a_module_returned_for_one_shape_only():
         assert step(module, jnp.ones(3)) is module
         assert step(module, jnp.ones(3)) is module
     assert module.calls == 2
+
+
+class Still(Counter):
+    """Writes nothing."""
+
+    def forward(self, x):
+        return self.scale * x
+
+
+def test_a_captured_module_is_warned_of():
+    module = Still()
+    with pytest.warns(UserWarning, match="a Still is called.*no argument"):
+        assert gradion.jit(lambda x: module(x))(1.0) == 2.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gradion.jit(lambda m, x: m(x))(module, 1.0)
+        gradion.jit(module)(1.0)
+        gradion.jit(lambda x: Still()(x))(1.0)
+        jax.jit(lambda x: module(x))(1.0)
+        module(1.0)
+
+
+def test_messages_name_the_class_of_a_module():
+    assert "jit_Still" in gradion.jit(Still()).lower(1.0).as_text()
+
+
+def test_a_class_that_forgot_init():
+    class Forgot(Module):
+        def __init__(self):
+            self.a = 1
+
+    with pytest.raises(AttributeError, match="super"):
+        gradion.jit(lambda m: 1.0)(Forgot())
+
+
+def test_buffers_are_not_weakly_typed():
+    module = Counter()
+    module.register_buffer("n", jnp.array(0))
+    assert not module.n.weak_type
+    module.n = jnp.array(1)
+    assert not module.n.weak_type
