@@ -69,7 +69,8 @@ def set_parameters(module: Module, values: Mapping[str, Any]) -> None:
     new = _checked(module, plan.structure, values)
     for index, _ in new:
         require_writable(plan.parameters[index]._scope, f"{type(module).__name__}'s Parameters")
-    write_leaves(plan, module, new)
+    new.sort(key=lambda entry: entry[0])
+    write_leaves(plan, module, [index for index, _ in new], [value for _, value in new])
 
 
 def _checked(

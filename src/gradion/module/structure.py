@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import weakref
+from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, final
@@ -264,22 +265,23 @@ def flatten(module: Module) -> tuple[list[Any], Structure]:
 def read_leaves(plan: Plan, root: Module) -> list[Any]:
     """The leaves, in the order of the structure."""
     leaves = [parameter._value for parameter in plan.parameters]
-    for buffers, name in plan.buffers:
-        leaves.append(buffers[name])
+    leaves += [buffers[name] for buffers, name in plan.buffers]
     for index, name in plan.arrays:
         leaves.append(_owner(plan, root, index).__dict__[name])
     return leaves
 
 
-def write_leaves(plan: Plan, root: Module, values: Iterable[tuple[int, Any]]) -> None:
+def write_leaves(plan: Plan, root: Module, slots: Sequence[int], values: Sequence[Any]) -> None:
     """Put values in the place of the leaves with these numbers; nothing is checked."""
     parameters, buffers = plan.parameters, plan.buffers
     first_buffer = len(parameters)
     first_array = first_buffer + len(buffers)
-    for slot, value in values:
-        if slot < first_buffer:
-            parameters[slot]._value = value
-        elif slot < first_array:
+    # Nearly always all that is written are Parameters, in order: one quick loop does.
+    count = bisect_left(slots, first_buffer)
+    for slot, value in zip(slots[:count], values, strict=False):
+        parameters[slot]._value = value
+    for slot, value in zip(slots[count:], values[count:], strict=False):
+        if slot < first_array:
             store, name = buffers[slot - first_buffer]
             store[name] = value
         else:

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import starmap
+from operator import itemgetter
 from typing import Any, NamedTuple, final
 
 import jax
@@ -38,7 +39,8 @@ class Program:
 
     def __init__(self, written: Sequence[int], n_leaves: int, run: Callable[..., Any]) -> None:
         self.written = tuple(written)
-        self.kept = tuple(i for i in range(n_leaves) if i not in set(self.written))
+        of_written = set(self.written)
+        self.kept = tuple(i for i in range(n_leaves) if i not in of_written)
         # What a call does to its Modules, by a number that stands in the result of the compiled
         # code: it may be another for arguments of other shapes.
         self.changes: list[Changes] = []
@@ -51,7 +53,7 @@ class Program:
         """Leaves to be donated, and the others."""
         if not self.kept:
             return leaves, []
-        return [leaves[i] for i in self.written], [leaves[i] for i in self.kept]
+        return _at(self.written, leaves), _at(self.kept, leaves)
 
     def call(
         self, donated: Sequence[Any], kept: Sequence[Any], grads: Any, /, *args: Any, **kwargs: Any
@@ -68,13 +70,19 @@ class Program:
         out, values, changes = run(leaves, grads, args, kwargs)
         if changes.new is None:
             # For other shapes the function may leave alone what was donated: it goes back.
-            idle = [slot for slot in self.written if slot not in changes.slots]
             n_written = len(changes.slots)
-            values[n_written:n_written] = [leaves[slot] for slot in idle]
-            changes = replace(changes, slots=(*changes.slots, *idle))
+            new = dict(zip(changes.slots, values[:n_written], strict=True))
+            slots = tuple(sorted(new.keys() | set(self.written)))
+            values[:n_written] = [new.get(slot, leaves[slot]) for slot in slots]
+            changes = replace(changes, slots=slots)
         if changes not in self.changes:
             self.changes.append(changes)
         return out, {self.changes.index(changes): values}
+
+
+def _at(slots: Sequence[int], leaves: list[Any]) -> list[Any]:
+    # Without a loop in Python: trees may have thousands of leaves.
+    return list(itemgetter(*slots)(leaves)) if len(slots) > 1 else [leaves[i] for i in slots]
 
 
 @final
@@ -226,7 +234,7 @@ class Shortcut:
             ((number, values),) = of_changes.items()
             put_back([module], module, plan, self._program.changes[number], values)
         else:
-            write_leaves(plan, module, zip(self._slots, values, strict=True))
+            write_leaves(plan, module, self._slots, values)
 
 
 def run_recipe(

@@ -254,7 +254,7 @@ def put_back(
     parameters: Sequence[Parameter] = plan.parameters
     n_leaves = len(values) - len(changes.grads)
     if changes.new is None:
-        write_leaves(plan, root, zip(changes.slots, values, strict=False))
+        write_leaves(plan, root, changes.slots, values[:n_leaves])
     else:
         parameters = _rebuild_in_place(root, plan, changes.new, values[:n_leaves], scope)
     for i, grad in zip(changes.grads, values[n_leaves:], strict=True):

@@ -12,7 +12,7 @@ __all__ = ["copy_if_shared"]
 
 
 def _counts(items: list[Any]) -> list[int]:
-    return [sys.getrefcount(item) for item in items]
+    return list(map(sys.getrefcount, items))
 
 
 def _count_of_one_owner() -> int:
@@ -30,6 +30,9 @@ def copy_if_shared(arrays: list[Any]) -> None:
     Each array must be referred to by its Module's slot and by this list, and by nothing else
     of the caller: a variable of the user, a state_dict or another Module is then one more.
     """
-    for i, count in enumerate(_counts(arrays)):
+    counts = _counts(arrays)
+    if max(counts, default=0) <= _ONE_OWNER:
+        return
+    for i, count in enumerate(counts):
         if count > _ONE_OWNER and not isinstance(arrays[i], jax.core.Tracer):
             arrays[i] = jnp.array(arrays[i], copy=True)
