@@ -8,6 +8,7 @@ a Parameter that two Modules share one leaf: nested nodes do not know of each ot
 from __future__ import annotations
 
 import inspect
+import types
 import weakref
 from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -186,6 +187,7 @@ class Plan:
     """
 
     __slots__ = (
+        "_caching",
         "_changes",
         "_dicts",
         "_root_stamp",
@@ -222,7 +224,11 @@ class Plan:
         self._dicts = tuple([module.__dict__ for module in self.descendants])
         self._root_stamp = _stamp(modules[0].__dict__)
         self._stamps = [_stamp(state) for state in self._dicts]
-        self._sizes = [size for _, size in self._stamps]
+        # Of Modules whose classes may add attributes without a change that is counted.
+        self._caching = tuple(
+            [module.__dict__ for module in self.descendants if _may_cache(type(module))]
+        )
+        self._sizes = [len(state) for state in self._caching]
 
     def holds(self, root: Module) -> bool:
         """Whether nothing static has changed in the tree since the plan was made."""
@@ -248,8 +254,28 @@ class Plan:
         bypass __setattr__.
         """
         return len(root.__dict__) == self._root_stamp[1] and self._sizes == list(
-            map(len, self._dicts)
+            map(len, self._caching)
         )
+
+
+_caching_classes: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
+
+
+def _may_cache(cls: type) -> bool:
+    """Whether a class has descriptors that may put values into the `__dict__` of an object."""
+    known = _caching_classes.get(cls)
+    if known is None:
+        attributes = [v for base in cls.__mro__[:-1] for v in vars(base).values()]
+        known = _caching_classes[cls] = any(map(_may_write_dict, attributes))
+    return known
+
+
+def _may_write_dict(attribute: object) -> bool:
+    if isinstance(attribute, (types.FunctionType, staticmethod, classmethod, type)):
+        return False
+    kind = type(attribute)
+    # A descriptor that takes assignments has its own place for values.
+    return hasattr(kind, "__get__") and not hasattr(kind, "__set__")
 
 
 def _stamp(state: dict[str, Any]) -> tuple[int, int]:
