@@ -25,8 +25,8 @@ from gradion.module.module import Module
 from gradion.module.parameter import Parameter
 from gradion.module.prior import AbstractPrior, LogNormalPrior, NormalPrior
 from gradion.module.scope import TransformError
-from gradion.module.state_dict import LoadResult, StateDict, StateDictError
-from gradion.module.state_file import load_state, save_state
+from gradion.module.state.state_dict import LoadResult, StateDict, StateDictError
+from gradion.module.state.state_file import load_state, save_state
 
 __all__ = [
     "AbstractPrior",

@@ -12,7 +12,7 @@ from jax.typing import DTypeLike
 
 from gradion.foundation.errors import InputError
 from gradion.module.parameter import Parameter
-from gradion.module.state_fitting import is_key
+from gradion.module.state.state_fitting import is_key
 
 if TYPE_CHECKING:
     from gradion.module.module import Module

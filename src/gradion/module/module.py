@@ -15,7 +15,6 @@ from jax.typing import DTypeLike
 from gradion.foundation.compat.trace_scope import current_scope
 from gradion.foundation.errors import InputError, near_names
 from gradion.module import casting, editing, parametrized, report, structure, traversal
-from gradion.module import state_dict as state_dicts
 from gradion.module.buffer import Buffer
 from gradion.module.change_counter import CHANGES
 from gradion.module.hooks.call import call_hooked
@@ -24,7 +23,8 @@ from gradion.module.hooks.registration import registered
 from gradion.module.hooks.registry import GLOBAL_HOOKS, HookEntry, HookRegistry
 from gradion.module.parameter import Parameter, strong
 from gradion.module.scope import require_writable
-from gradion.module.state_dict import LoadResult
+from gradion.module.state import state_dict as state_dicts
+from gradion.module.state.state_dict import LoadResult
 from gradion.module.static import is_array
 
 __all__ = ["Module"]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradion.module import ParameterMeta, load_state, save_state
-from gradion.module.state_dict import StateDict, StateDictError
+from gradion.module.state.state_dict import StateDict, StateDictError
 
 from .trees import module_trees
 

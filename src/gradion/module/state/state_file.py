@@ -18,7 +18,7 @@ from gradion.foundation.errors import InputError
 from gradion.module.meta import ParameterMeta
 from gradion.module.parameter import Parameter
 from gradion.module.prior import AbstractPrior, LogNormalPrior, NormalPrior
-from gradion.module.state_dict import (
+from gradion.module.state.state_dict import (
     EXTRA_STATE,
     LoadResult,
     StateDict,
@@ -26,7 +26,7 @@ from gradion.module.state_dict import (
     load_state_dict,
     state_dict,
 )
-from gradion.module.state_packing import Packer, Unpacker
+from gradion.module.state.state_packing import Packer, Unpacker
 from gradion.module.traversal import join_name
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradion import Module, Parameter
-from gradion.module.state_dict import StateDictError
+from gradion.module.state.state_dict import StateDictError
 
 from .state_models import Extra, Leaf, Tree, values
 

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from gradion.foundation.errors import InputError
 from gradion.module.meta import ParameterMeta
 from gradion.module.parameter import Parameter, check_bounds
-from gradion.module.state_branch import StateBranch
-from gradion.module.state_fitting import (
+from gradion.module.state.state_branch import StateBranch
+from gradion.module.state.state_fitting import (
     as_array,
     as_it_is,
     converted,

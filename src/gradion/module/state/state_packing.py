@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradion.foundation.errors import InputError
-from gradion.module.state_fitting import is_key
+from gradion.module.state.state_fitting import is_key
 
 __all__ = ["Packer", "Unpacker"]
 

@@ -11,7 +11,7 @@ import pytest
 from gradion import Module
 from gradion.foundation.errors import InputError
 from gradion.module import LogNormalPrior, ModuleList, NormalPrior, TransformError
-from gradion.module.state_dict import LoadResult, StateDict, StateDictError
+from gradion.module.state.state_dict import LoadResult, StateDict, StateDictError
 
 from .state_models import Leaf, Tree, values
 
