@@ -1,0 +1,44 @@
+"""Native code in C++ or CUDA: built when it is needed, called as a function of JAX."""
+
+from gradion.extension.array import Array, OneOf
+from gradion.extension.batching import AbstractBatching, LeadingAxis, Sequential
+from gradion.extension.build import BuildError
+from gradion.extension.build_cache import BuildCache, open_cache
+from gradion.extension.check import check_operator
+from gradion.extension.check_report import CheckReport, CheckRow
+from gradion.extension.declaration import SecondDerivative
+from gradion.extension.flags import Flags
+from gradion.extension.library import (
+    Library,
+    SymbolNotFoundError,
+    Target,
+    load,
+    load_prebuilt,
+)
+from gradion.extension.native_node import MissingRuleError
+from gradion.extension.operator import Operator
+from gradion.extension.toolchain import CompilerNotFoundError
+
+__all__ = [
+    "AbstractBatching",
+    "Array",
+    "BuildCache",
+    "BuildError",
+    "CheckReport",
+    "CheckRow",
+    "CompilerNotFoundError",
+    "Flags",
+    "LeadingAxis",
+    "Library",
+    "MissingRuleError",
+    "OneOf",
+    "Operator",
+    "SecondDerivative",
+    "Sequential",
+    "SymbolNotFoundError",
+    "Target",
+    "check_operator",
+    "load",
+    "load_prebuilt",
+    "open_cache",
+]
