@@ -74,8 +74,9 @@ def test_a_wide_tree_costs_no_square():
         return (time.process_time() - start) / count
 
     seconds(100)
-    # The cost of one Module: alike, where that of the whole grows as its square it is tenfold.
-    assert seconds(2000) < 4 * seconds(200)
+    # The cost of one Module: alike, where that of the whole grows as its square it is tenfold. A
+    # busy machine may pass for that once, a quadratic cost never for linear.
+    assert any(seconds(2000) < 4 * seconds(200) for _ in range(5))
 
 
 # -- the dictionary itself -----------------------------------------------------------------------
