@@ -124,6 +124,8 @@ class Big(Module):
 def step(module):
     module.set_parameters({"w": module.w + 1.0, "kept": module.kept + 1.0})
 
+# A process in the background may have been started with interrupts ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 module = Big()
 step(module)
 caught = 0
