@@ -187,7 +187,6 @@ class Plan:
     """
 
     __slots__ = (
-        "_caching",
         "_changes",
         "_dicts",
         "_root_stamp",
@@ -195,9 +194,11 @@ class Plan:
         "_stamps",
         "arrays",
         "buffers",
+        "caching",
         "descendants",
         "gradless",
         "parameters",
+        "root_size",
         "structure",
     )
 
@@ -223,12 +224,13 @@ class Plan:
         )
         self._dicts = tuple([module.__dict__ for module in self.descendants])
         self._root_stamp = _stamp(modules[0].__dict__)
+        self.root_size = self._root_stamp[1]
         self._stamps = [_stamp(state) for state in self._dicts]
         # Of Modules whose classes may add attributes without a change that is counted.
-        self._caching = tuple(
+        self.caching = tuple(
             [module.__dict__ for module in self.descendants if _may_cache(type(module))]
         )
-        self._sizes = [len(state) for state in self._caching]
+        self._sizes = [len(state) for state in self.caching]
 
     def holds(self, root: Module) -> bool:
         """Whether nothing static has changed in the tree since the plan was made."""
@@ -254,7 +256,7 @@ class Plan:
         bypass __setattr__.
         """
         return len(root.__dict__) == self._root_stamp[1] and self._sizes == list(
-            map(len, self._caching)
+            map(len, self.caching)
         )
 
 

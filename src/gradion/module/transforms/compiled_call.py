@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import starmap
 from operator import itemgetter
+from sys import getrefcount
 from typing import Any, NamedTuple, final
 
 import jax
@@ -23,7 +24,7 @@ from gradion.module.transforms.lifting import (
     put_in,
     run_on_copies,
 )
-from gradion.module.transforms.sole_owner import copy_if_shared
+from gradion.module.transforms.sole_owner import ONE_OWNER, copy_if_shared
 
 __all__ = ["CompiledCall", "NestedModulesError", "Program", "Recipe", "Shortcut", "run_recipe"]
 
@@ -189,6 +190,7 @@ class Shortcut:
         "_program",
         "_run",
         "_slots",
+        "_whole",
         "at",
         "cls",
         "n_args",
@@ -203,12 +205,23 @@ class Shortcut:
         self._program = program
         self._run = program.compiled
         self._slots = program.changes[0].slots
+        # Whether all leaves are written, and none is a plain array: the loops are simple then.
+        self._whole = (
+            not program.kept
+            and self._slots == program.written
+            and not any(spec.arrays for spec in structure.specs)
+        )
 
     def run(self, module: Module, plan: Plan, args: tuple[Any, ...]) -> Any:
         """The result of the call."""
-        program = self._program
-        donated, kept = program.parted(read_leaves(plan, module))
-        if donated:
+        kept: list[Any] = []
+        if self._whole:
+            donated = [parameter._value for parameter in plan.parameters]
+            if plan.buffers:
+                donated += [store[name] for store, name in plan.buffers]
+        else:
+            donated, kept = self._program.parted(read_leaves(plan, module))
+        if donated and max(map(getrefcount, donated)) > ONE_OWNER:
             copy_if_shared(donated)
         at = self.at
         results: list[Any] = []
@@ -233,6 +246,13 @@ class Shortcut:
         if values is None or (values and isinstance(values[0], jax.core.Tracer)):
             ((number, values),) = of_changes.items()
             put_back([module], module, plan, self._program.changes[number], values)
+        elif self._whole:
+            for parameter, value in zip(plan.parameters, values, strict=False):
+                parameter._value = value
+            if plan.buffers:
+                first = len(plan.parameters)
+                for (store, name), value in zip(plan.buffers, values[first:], strict=True):
+                    store[name] = value
         else:
             write_leaves(plan, module, self._slots, values)
 

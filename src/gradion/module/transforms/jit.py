@@ -110,7 +110,8 @@ class CompiledFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function; see `jit`."""
-        args = self._owner + args
+        if self._owner:
+            args = self._owner + args
         quick = self._quick
         if quick is not None and not kwargs and len(args) == quick.n_args:
             module: Any = args[quick.at]
@@ -120,7 +121,8 @@ class CompiledFunction:
                     plan is not None
                     and plan.structure is quick.structure
                     and plan.gradless == CHANGES.value
-                    and plan.same_sizes(module)
+                    and len(module.__dict__) == plan.root_size
+                    and (not plan.caching or plan.same_sizes(module))
                 ):
                     return quick.run(module, plan, args)
         try:

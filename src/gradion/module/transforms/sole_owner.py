@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-__all__ = ["copy_if_shared"]
+__all__ = ["ONE_OWNER", "copy_if_shared"]
 
 
 def _counts(items: list[Any]) -> list[int]:
@@ -21,7 +21,7 @@ def _count_of_one_owner() -> int:
     return _counts([owner[0]])[0]
 
 
-_ONE_OWNER = _count_of_one_owner()
+ONE_OWNER = _count_of_one_owner()
 
 
 def copy_if_shared(arrays: list[Any]) -> None:
@@ -31,8 +31,8 @@ def copy_if_shared(arrays: list[Any]) -> None:
     of the caller: a variable of the user, a state_dict or another Module is then one more.
     """
     counts = _counts(arrays)
-    if max(counts, default=0) <= _ONE_OWNER:
+    if max(counts, default=0) <= ONE_OWNER:
         return
     for i, count in enumerate(counts):
-        if count > _ONE_OWNER and not isinstance(arrays[i], jax.core.Tracer):
+        if count > ONE_OWNER and not isinstance(arrays[i], jax.core.Tracer):
             arrays[i] = jnp.array(arrays[i], copy=True)
