@@ -26,7 +26,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, final
 
-from gradion.extension.cache_folder import cache_folder, write_atomically
+from gradion.extension.cache_folder import cache_folder
+from gradion.foundation.atomic_file import write_atomically
 from gradion.foundation.errors import InputError
 
 __all__ = ["BuildCache", "CachedBuild", "open_cache", "private_cache"]
@@ -107,7 +108,8 @@ class BuildCache:
             "bytes": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
         }
-        write_atomically(room / _RECORD, json.dumps(facts, indent=1).encode())
+        content = json.dumps(facts, indent=1).encode()
+        write_atomically(room / _RECORD, content, prefix=_PREFIX)
         _flush(library)
         _flush(room)
         target = room.parent / key

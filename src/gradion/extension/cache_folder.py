@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
-__all__ = ["cache_folder", "write_atomically"]
+__all__ = ["cache_folder"]
 
 
 def cache_folder() -> Path | None:
@@ -27,19 +26,3 @@ def cache_folder() -> Path | None:
         # Not a folder of a known name among the temporary ones: anybody could put a library there.
         return None
     return home / ".cache" / "gradion" / "extension"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that appears whole or not at all. Raises OSError if it cannot be written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not by tempfile, which lets nobody else read: a group may share its cache.
-    temporary = path.with_name(f".build-{secrets.token_hex(8)}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

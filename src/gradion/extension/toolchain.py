@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import final
 
-from gradion.extension.cache_folder import cache_folder, write_atomically
+from gradion.extension.cache_folder import cache_folder
+from gradion.foundation.atomic_file import write_atomically
 from gradion.foundation.errors import InputError
 
 __all__ = ["Compiler", "CompilerNotFoundError", "find_compiler", "find_nvcc"]
@@ -172,7 +173,10 @@ def _version(command: Sequence[str], programs: Sequence[str]) -> str | None:
     # Where nothing can be written, the compiler is asked again by the next process.
     with contextlib.suppress(OSError):
         entries = {**known, shlex.join(command): {"programs": mark, "version": version}}
-        write_atomically(memory, json.dumps(entries, indent=1).encode())
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        content = json.dumps(entries, indent=1).encode()
+        # The cache sweeps what killed writes leave under this name.
+        write_atomically(memory, content, prefix=".build-")
     return version
 
 

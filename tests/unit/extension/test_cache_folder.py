@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gradion.extension.cache_folder import cache_folder, write_atomically
+from gradion.extension.cache_folder import cache_folder
 
 
 @pytest.fixture(autouse=True)
@@ -30,13 +30,3 @@ def test_without_a_home_there_is_none(monkeypatch):
 
     monkeypatch.setattr(Path, "home", no_home)
     assert cache_folder() is None
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    path = tmp_path / "a.json"
-    write_atomically(path, b"old")
-    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
-    with pytest.raises(OSError, match="full"):
-        write_atomically(path, b"new")
-    assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
-    assert path.read_bytes() == b"old"

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 import jax
 import numpy as np
 
+from gradion.foundation.atomic_file import write_atomically
 from gradion.foundation.errors import InputError
 from gradion.module.meta import ParameterMeta
 from gradion.module.parameter import Parameter
@@ -93,7 +93,7 @@ def save_state(module: Module, path: str | os.PathLike[str]) -> None:
     }
     from safetensors.numpy import save  # few programs save: not at import
 
-    _write_atomically(Path(path), save(packer.tensors, metadata=header))
+    write_atomically(Path(path), save(packer.tensors, metadata=header))
 
 
 def load_state(module: Module, path: str | os.PathLike[str], *, strict: bool = True) -> LoadResult:
@@ -271,31 +271,3 @@ def _prior_from_json(
     fields = {key: unpacker.unpack(value) for key, value in described["fields"].items()}
     made: Any = cls  # a dataclass, as save_state saw to
     return made(**fields)
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    """Put a file in place whole: a reader, or a kill, never sees half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes files private; what is saved gets the rights any new file would.
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)  # the new name itself
-    finally:
-        os.close(directory)
-
-
-def _umask() -> int:
-    # The only way to read it is to set it.
-    present = os.umask(0)
-    os.umask(present)
-    return present
