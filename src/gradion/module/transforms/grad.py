@@ -40,17 +40,7 @@ def value_and_grad(
         }
         slots = sorted({slot for of_module in names.values() for slot in of_module.values()})
 
-        def pure(active: tuple[dict[int, Any], dict[int, Any]]) -> tuple[Any, Any]:
-            leaves = list(call.leaves)
-            for slot, value in active[0].items():
-                leaves[slot] = value
-            call_args = list(call.args)
-            for n, value in active[1].items():
-                call_args[n] = value
-            out, values = call.run(leaves, tuple(call_args), call.kwargs)
-            value, aux = _value_and_aux(out) if has_aux else (out, None)
-            return value, (aux, values)
-
+        pure = _of_active(call, has_aux=has_aux)
         active = (
             {slot: call.leaves[slot] for slot in slots},
             {n: call.args[n] for n in numbers if n not in names},
@@ -131,21 +121,31 @@ def jvp(
         else:
             slots |= _tangents(call, top, tangent)
 
-    def pure(active: tuple[dict[int, Any], dict[int, Any]]) -> tuple[Any, Any]:
-        leaves = list(call.leaves)
-        for slot, value in active[0].items():
-            leaves[slot] = value
-        call_args = list(call.args)
-        for n, value in active[1].items():
-            call_args[n] = value
-        out, values = call.run(leaves, tuple(call_args), {})
-        value, aux = _value_and_aux(out) if has_aux else (out, None)
-        return value, (aux, values)
-
+    pure = _of_active(call, has_aux=has_aux)
     at = ({slot: call.leaves[slot] for slot in slots}, {n: call.args[n] for n in directions})
     value, tangent, (aux, values) = jax.jvp(pure, (at,), ((slots, directions),), has_aux=True)
     value, tangent, aux = call.finish((value, tangent, aux), values)
     return (value, tangent, aux) if has_aux else (value, tangent)
+
+
+def _of_active(
+    call: Call, *, has_aux: bool
+) -> Callable[[tuple[dict[int, Any], dict[int, Any]]], tuple[Any, Any]]:
+    """The call as a function of what is differentiated: leaves and arguments by their numbers.
+
+    It returns the value, and beside it the aux and the new values of the Modules.
+    """
+
+    def pure(active: tuple[dict[int, Any], dict[int, Any]]) -> tuple[Any, Any]:
+        leaves, args = list(call.leaves), list(call.args)
+        for all_of, some in zip((leaves, args), active, strict=True):
+            for number, value in some.items():
+                all_of[number] = value
+        out, values = call.run(leaves, tuple(args), call.kwargs)
+        value, aux = _value_and_aux(out) if has_aux else (out, None)
+        return value, (aux, values)
+
+    return pure
 
 
 def _argument(call: Call, number: int) -> int:
