@@ -168,7 +168,6 @@ def _tangents(call: Call, module: Module, tangent: Any) -> dict[int, Any]:
             f"tangent of {type(module).__name__}: got {type(tangent).__name__}, expected a dict "
             "of arrays by name of the Parameter"
         )
-    index_of = {id(p): i for i, p in enumerate(call.plan.parameters)}
     known = dict(module.named_parameters(remove_duplicate=False))
     found = {}
     for name, value in tangent.items():
@@ -179,5 +178,5 @@ def _tangents(call: Call, module: Module, tangent: Any) -> dict[int, Any]:
                 f"tangent has shape {jnp.shape(value)}, expected {known[name].shape}",
                 where=f"parameter {name!r}",
             )
-        found[index_of[id(known[name])]] = jnp.asarray(value, dtype=known[name].dtype)
+        found[call.parameter_number(known[name])] = jnp.asarray(value, dtype=known[name].dtype)
     return found

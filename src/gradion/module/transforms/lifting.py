@@ -7,6 +7,7 @@ that were passed. What the function returns refers to those, not to the copies.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -338,6 +339,14 @@ class Call:
         """The Module that an argument stands for, if it is one."""
         return self._modules[place.index] if isinstance(place, _Place) else None
 
+    @functools.cached_property
+    def _parameter_numbers(self) -> dict[int, int]:
+        return {id(parameter): i for i, parameter in enumerate(self.plan.parameters)}
+
+    def parameter_number(self, parameter: Parameter) -> int:
+        """The number of a Parameter of the call's Modules; that of its leaf, too."""
+        return self._parameter_numbers[id(parameter)]
+
     def places(self, tree: Any) -> list[Any]:
         """The places of Modules in arguments or results."""
         leaves = jax.tree.leaves(tree, is_leaf=lambda value: isinstance(value, _Place))
@@ -347,14 +356,11 @@ class Call:
         """Numbers of the leaves of the Modules whose places stand in part of the arguments."""
         names = {name: i for i, name in enumerate(self.plan.structure.leaf_names)}
         paths = {id(module): path for path, module in walk_modules(self.root)}
-        parameters = {id(p): i for i, p in enumerate(self.plan.parameters)}
         numbers: set[int] = set()
         for place in self.places(tree):
             for module in self._modules[place.index].modules():
                 path = paths[id(module)]
-                numbers.update(
-                    parameters[id(p)] for p in module._parameters.values() if p is not None
-                )
+                numbers.update(map(self.parameter_number, module.parameters(recurse=False)))
                 for name in (*module._buffers, *module._array_names):
                     numbers.add(names[join_name(path, name)])
         return sorted(numbers)
@@ -362,9 +368,8 @@ class Call:
 
 def trainable_slots(call: Call, module: Module) -> dict[str, int]:
     """For the trainable Parameters of one Module of a call: names in it, numbers in the call."""
-    index_of = {id(p): i for i, p in enumerate(call.plan.parameters)}
     return {
-        name: index_of[id(parameter)]
+        name: call.parameter_number(parameter)
         for name, parameter in module.named_parameters()
         if parameter.trainable
     }
