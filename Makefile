@@ -9,7 +9,7 @@ EXTRAS ?= cell,test
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-peers check bench clean
+.PHONY: help setup demo test test-peers sanitize check bench clean
 .PHONY: check-lint check-format check-types check-layers check-structure check-ledger
 # Matplotlib wants a folder that it can write, also where the home folder cannot be written.
 export MPLCONFIGDIR ?= $(CURDIR)/.cache/matplotlib
@@ -36,6 +36,9 @@ test-peers: $(VENV)/.installed-peers ## the tests that run outside programs live
 $(VENV)/.installed-peers: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS),peers]'
 	touch $@
+
+sanitize: setup ## the tests of native code under AddressSanitizer and UBSan; needs g++
+	$(BIN)/python tools/sanitize.py -q $(PYTEST_ARGS)
 
 check: check-lint check-format check-types check-layers check-structure check-ledger ## all checks that run no test
 

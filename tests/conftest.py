@@ -15,6 +15,8 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_ROOT / ".cache" / "jax")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Built kernels and what commands keep.
+os.environ.setdefault("GRADION_CACHE", str(_ROOT / ".cache" / "gradion"))
 # A home folder that cannot be written must not matter, and no test opens a window.
 os.environ.setdefault("MPLCONFIGDIR", str(_ROOT / ".cache" / "matplotlib"))
 os.environ.setdefault("MPLBACKEND", "agg")

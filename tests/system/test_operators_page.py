@@ -42,7 +42,7 @@ def run(text):
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GRADION_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("GRADION_CACHE", str(tmp_path / "cache"))
 
 
 def test_the_page_runs():

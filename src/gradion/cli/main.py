@@ -9,6 +9,7 @@ import typer
 
 from gradion.cli.fit import fit
 from gradion.cli.info import info
+from gradion.cli.kernels import kernels_app
 from gradion.cli.simulate import simulate
 from gradion.foundation.errors import InputError
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command()(simulate)
 app.command()(fit)
 app.command()(info)
+app.add_typer(kernels_app)
 
 
 def _print_version(wanted: bool) -> None:

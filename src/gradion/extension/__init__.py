@@ -8,6 +8,7 @@ from gradion.extension.check import check_operator
 from gradion.extension.check_report import CheckReport, CheckRow
 from gradion.extension.declaration import SecondDerivative
 from gradion.extension.flags import Flags
+from gradion.extension.kernel import Kernel, NativeTargets, find_kernels
 from gradion.extension.library import (
     Library,
     SymbolNotFoundError,
@@ -28,9 +29,11 @@ __all__ = [
     "CheckRow",
     "CompilerNotFoundError",
     "Flags",
+    "Kernel",
     "LeadingAxis",
     "Library",
     "MissingRuleError",
+    "NativeTargets",
     "OneOf",
     "Operator",
     "SecondDerivative",
@@ -38,6 +41,7 @@ __all__ = [
     "SymbolNotFoundError",
     "Target",
     "check_operator",
+    "find_kernels",
     "load",
     "load_prebuilt",
     "open_cache",

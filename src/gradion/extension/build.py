@@ -12,13 +12,16 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import final
+from typing import Final, final
 
 from gradion.extension.ffi_version import VERSION_UNIT
 from gradion.extension.toolchain import Compiler
 from gradion.foundation.errors import InputError
 
-__all__ = ["BuildError", "BuildJob", "BuildReport", "compile_library"]
+__all__ = ["OWN_HEADERS", "BuildError", "BuildJob", "BuildReport", "compile_library"]
+
+# What every extension may include of gradion: `#include "gradion/parallel.h"`.
+OWN_HEADERS: Final = Path(__file__).with_name("include")
 
 # Less than this, and the compiler failed for want of room, whatever its words.
 _FULL_DISK_BYTES = 1 << 20
@@ -80,7 +83,7 @@ class BuildJob:
             *map(str, inputs),
             # System headers: their warnings are none of the user's. After the user's -I, which
             # compilers search first wherever it stands.
-            *("-isystem", str(self.headers)),
+            *("-isystem", str(self.headers), "-isystem", str(OWN_HEADERS)),
             *self.last_flags,
             *("-o", str(output)),
         )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import final
 
-from gradion.extension.build import BuildJob
+from gradion.extension.build import OWN_HEADERS, BuildJob
 from gradion.extension.ffi_version import header_version, include_folder
 from gradion.extension.flags import (
     Flags,
@@ -41,9 +41,10 @@ class BuildPlan:
     file: str
     processor: str
 
-    def user_files(self) -> tuple[Path, ...]:
-        """Sources, headers of the user's that they include, and files that flags name."""
-        return user_files(self.job.sources, self.job.last_flags)
+    def files(self) -> tuple[Path, ...]:
+        """The files of the user's, and the headers of gradion's that they include."""
+        found = user_files(self.job.sources, self.job.last_flags)
+        return (*found, *included_files(found, (OWN_HEADERS,)))
 
     def key(self) -> str:
         """The digest of all that decides about the built file, as far as it can be known before.
@@ -59,7 +60,7 @@ class BuildPlan:
             self.job.last_flags,
             self.processor,
             str(header_version(self.job.headers)),
-            digest_of_files(self.user_files()),
+            digest_of_files(self.files()),
         ]
         return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
@@ -81,7 +82,7 @@ def cpp_plan(name: str, sources: tuple[Path, ...], flags: Flags, *, portable: bo
         compiler,
         sources,
         cpp_flags(compiler, portable=portable),
-        (*flags.cpp, *last_cpp_flags(flags.cpp)),
+        (*flags.cpp, *last_cpp_flags((*compiler.command[1:], *flags.cpp))),
         include_folder(),
     )
     return BuildPlan(job, "cpu", f"{name}.so", "" if portable else processor_identity())

@@ -16,7 +16,7 @@ from gradion.extension.build_plan import BuildPlan
 from gradion.extension.ffi_version import header_version
 from gradion.foundation.errors import InputError
 
-__all__ = ["open_library", "realise"]
+__all__ = ["find_built", "open_library", "realise"]
 
 # Somebody may save a source while it is compiled; who does so three times in a row is a program.
 _TRIES = 3
@@ -49,6 +49,11 @@ def realise(plan: BuildPlan, *, verbose: bool) -> tuple[Path, str, ctypes.CDLL]:
     return built.path, built.key, open_library(built.path)
 
 
+def find_built(plan: BuildPlan) -> Path | None:
+    """The file of a plan, if a cache has it and it is intact."""
+    return _find(plan.job.name, plan.key())
+
+
 def open_library(path: Path) -> ctypes.CDLL:
     """Open a shared library. Raises InputError with the loader's words if it cannot be."""
     try:
@@ -69,10 +74,9 @@ def _cannot_open(path: Path, error: OSError) -> InputError:
 def _found_or_built(plan: BuildPlan, *, verbose: bool) -> _Built:
     for _ in range(_TRIES):
         key = plan.key()
-        for cache in (open_cache(), private_cache(None)):
-            path = None if cache is None else cache.find(plan.job.name, key)
-            if path is not None:
-                return _Built(path, key, is_new=False)
+        path = _find(plan.job.name, key)
+        if path is not None:
+            return _Built(path, key, is_new=False)
         path = _build(plan, key, verbose=verbose)
         if path is not None:
             return _Built(path, key, is_new=True)
@@ -81,6 +85,14 @@ def _found_or_built(plan: BuildPlan, *, verbose: bool) -> _Built:
         where=f"extension {plan.job.name!r}",
         mend="call load again when nothing writes to them",
     )
+
+
+def _find(name: str, key: str) -> Path | None:
+    for cache in (open_cache(), private_cache(None)):
+        path = None if cache is None else cache.find(name, key)
+        if path is not None:
+            return path
+    return None
 
 
 def _build(plan: BuildPlan, key: str, *, verbose: bool) -> Path | None:

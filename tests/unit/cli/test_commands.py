@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,20 +12,6 @@ from gradion.cli import main as main_module
 from gradion.cli.compile_cache import cache_folder, cache_size, switch_on_cache
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "enertech" / "fit.toml"
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command; return its exit status, standard output and standard error."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["gradion", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            main_module.main()
-        out, err = capsys.readouterr()
-        return int(caught.value.code or 0), out, err
-
-    return run
 
 
 def test_version(run):

@@ -40,6 +40,26 @@ def test_a_header_that_a_header_includes_changes_it(key_of, answer, tmp_path):
     assert key_of(source) != first
 
 
+def test_a_header_of_gradion_changes_it_where_it_is_included(key_of, answer, monkeypatch, tmp_path):
+    plain, including = answer(1), answer(1, name="b.cc", before="#include <gradion/own.h>")
+    header = tmp_path / "gradion" / "own.h"
+    header.parent.mkdir()
+    header.write_text("int a;\n")
+    monkeypatch.setattr(build_plan, "OWN_HEADERS", tmp_path)
+    first = key_of(plain), key_of(including)
+    header.write_text("long a;\n")
+    assert key_of(plain) == first[0]
+    assert key_of(including) != first[1]
+
+
+def test_a_sanitizer_named_in_cxx_may_leave_symbols_to_the_process(answer, monkeypatch):
+    real = build_plan.find_compiler()
+    asked = dataclasses.replace(real, command=(*real.command, "-fsanitize=address"))
+    monkeypatch.setattr(build_plan, "find_compiler", lambda: asked)
+    plan = cpp_plan("answer", (answer(1),), Flags(), portable=False)
+    assert "-Wl,--no-undefined" not in plan.job.last_flags
+
+
 def test_a_header_in_a_folder_of_a_flag_changes_it(key_of, answer, tmp_path):
     (tmp_path / "include").mkdir()
     header = tmp_path / "include" / "a.h"
