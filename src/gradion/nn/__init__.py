@@ -9,6 +9,16 @@ from gradion.nn.batch_norm import BatchNorm
 from gradion.nn.dropout import Dropout
 from gradion.nn.lazy_linear import LazyLinear
 from gradion.nn.linear import Linear
+from gradion.nn.lltm import LLTM, lltm_cell
 from gradion.nn.shape_error import ShapeError
 
-__all__ = ["Activation", "BatchNorm", "Dropout", "LazyLinear", "Linear", "ShapeError"]
+__all__ = [
+    "Activation",
+    "BatchNorm",
+    "Dropout",
+    "LLTM",
+    "LazyLinear",
+    "Linear",
+    "ShapeError",
+    "lltm_cell",
+]

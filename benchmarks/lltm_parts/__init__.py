@@ -1,0 +1,1 @@
+"""Parts of benchmarks/lltm.py: building the extension, and calling the cell."""
