@@ -38,7 +38,7 @@ $(VENV)/.installed-peers: $(VENV)/.installed
 	touch $@
 
 sanitize: setup ## the tests of native code under AddressSanitizer and UBSan; needs g++
-	$(BIN)/python tools/sanitize.py -q $(PYTEST_ARGS)
+	$(BIN)/python tools/sanitize.py tests/native -q -n $(WORKERS) $(PYTEST_ARGS)
 
 check: check-lint check-format check-types check-layers check-structure check-ledger ## all checks that run no test
 

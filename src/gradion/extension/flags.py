@@ -76,15 +76,20 @@ def cpp_flags(compiler: Compiler, *, portable: bool) -> tuple[str, ...]:
     """Our flags for a C++ compiler: for this processor, or for any of the last years.
 
     A NaN stays a NaN: the only freedom taken is that mathematical functions need not set errno.
-    Raises InputError for a compiler whose command, as CXX has it, switches finite math on.
+    What the compiler's command, as CXX has it, says of optimisation (-O1) and processor (-march=)
+    holds. Raises InputError if it switches finite math on.
     """
-    _checked(compiler.command[1:], "CXX")
-    flags = ["-std=c++17", "-shared", "-fPIC", "-O3", "-pthread", "-fno-math-errno"]
+    asked = _checked(compiler.command[1:], "CXX")
+    flags = ["-std=c++17", "-shared", "-fPIC", "-pthread", "-fno-math-errno"]
+    if not any(flag.startswith("-O") for flag in asked):
+        flags.append("-O3")
     if compiler.is_gcc:
         # Else an inline variable is one for all libraries of the process: a changed source would
         # see the value that it had before.
         flags.append("-fno-gnu-unique")
     model = _BASELINE.get(platform.machine().lower()) if portable else "native"
+    if any(flag.startswith(("-march=", "-mcpu=")) for flag in asked):
+        model = None
     if model is not None and compiler.is_zig:
         # zig parts the words of a name by underscores.
         flags.append("-mcpu=" + model.replace("-", "_"))

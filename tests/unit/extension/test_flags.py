@@ -67,6 +67,12 @@ def test_ahead_of_time_is_not_for_this_processor():
     assert not any("native" in flag for flag in cpp_flags(GCC, portable=True))
 
 
+def test_what_cxx_says_of_optimisation_and_processor_holds():
+    asked = cpp_flags(Compiler(("g++", "-O1", "-march=x86-64-v3"), "gcc"), portable=False)
+    assert not any(flag.startswith(("-O", "-march")) for flag in asked)
+    assert "-O3" in cpp_flags(GCC, portable=False)
+
+
 def test_only_gcc_is_told_not_to_share_inline_variables():
     gcc = Compiler(("g++",), "c++ 12\nCopyright (C) 2022 Free Software Foundation, Inc.")
     assert "-fno-gnu-unique" in cpp_flags(gcc, portable=False)
