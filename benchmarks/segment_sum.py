@@ -12,10 +12,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from module_parts.rounds import compare, table
 
 import gradion
 from gradion.numerics.kernels import segment_sum
-from module_parts.rounds import compare, table
 
 # Else small programs take one of two times.
 jax.config.update("jax_cpu_enable_async_dispatch", False)
