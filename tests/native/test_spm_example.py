@@ -381,7 +381,8 @@ def test_a_failure_stays_with_its_example(ex):
         finite = jnp.isfinite(array.reshape(3, -1))
         np.testing.assert_array_equal(finite.all(1), [True, False, True])
         np.testing.assert_array_equal(finite.any(1), [True, False, True])
-    np.testing.assert_array_equal(found[2], voltage(currents[2]))
+    # XLA makes the groups of a cell, and may round them otherwise where it makes several at once.
+    np.testing.assert_allclose(found[2], voltage(currents[2]), rtol=1e-14)
 
 
 @pytest.mark.parametrize(
