@@ -19,8 +19,8 @@ import jax
 # As in modules.py: small programs then run in the calling thread.
 jax.config.update("jax_cpu_enable_async_dispatch", False)
 
+from harness import peers  # noqa: E402
 from lltm_parts import building, calling  # noqa: E402
-from module_parts import peers  # noqa: E402
 
 PARTS = {"call": calling.report, "build": building.report}
 

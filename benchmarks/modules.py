@@ -2,7 +2,7 @@
 
 Run: ``python benchmarks/modules.py`` with torch and flax installed (extra ``peers``); without one
 of them it says so and goes on. Words ``step``, ``call``, ``tree``, ``flatten`` run these parts
-alone. Medians over interleaved rounds, see ``module_parts/rounds.py``; one thread each.
+alone. Medians over interleaved rounds, see ``harness/rounds.py``; one thread each.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ import jax
 # is read then. The environment variable of this name is not read at all (jax 0.10.2).
 jax.config.update("jax_cpu_enable_async_dispatch", False)
 
-from module_parts import call, flatten, peers, step, tree  # noqa: E402
+from harness import peers  # noqa: E402
+from module_parts import call, flatten, step, tree  # noqa: E402
 
 # The large trees first: their step depends on where in memory they lie.
 PARTS = {"tree": tree.report, "step": step.report, "call": call.report, "flatten": flatten.report}

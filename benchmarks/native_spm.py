@@ -35,6 +35,9 @@ from spm import Settings, discharge
 
 import gradion
 
+# Else small programs take one of two times.
+jax.config.update("jax_cpu_enable_async_dispatch", False)
+
 REPEATS = 41
 TIMES = np.linspace(0.0, 3400.0, 240)
 CELL = chen2020()

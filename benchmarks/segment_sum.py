@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from module_parts.rounds import compare, table
+from harness.rounds import compare, table
 
 import gradion
 from gradion.numerics.kernels import segment_sum

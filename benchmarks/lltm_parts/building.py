@@ -11,8 +11,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from module_parts.peers import installed
-from module_parts.rounds import table
+from harness.peers import installed
+from harness.rounds import table
 
 __all__ = ["report"]
 

@@ -13,8 +13,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from module_parts.peers import installed
-from module_parts.rounds import compare, table
+from harness.peers import installed
+from harness.rounds import compare, table
 
 import gradion
 from gradion import nn

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
+from harness.peers import installed
+from harness.rounds import compare, table
 
 import gradion
-from module_parts.peers import installed
-from module_parts.rounds import compare, table
 
 __all__ = ["report"]
 

@@ -11,12 +11,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from harness.peers import installed
+from harness.rounds import compare, table
 from jax import Array
 
 import gradion
 from gradion.nn import Linear
-from module_parts.peers import installed
-from module_parts.rounds import compare, table
 
 __all__ = ["report"]
 

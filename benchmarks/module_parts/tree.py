@@ -14,11 +14,11 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from harness.peers import installed
+from harness.rounds import compare, table
 from jax import Array
 
 import gradion
-from module_parts.peers import installed
-from module_parts.rounds import compare, table
 
 __all__ = ["report"]
 

@@ -1,0 +1,1 @@
+"""How benchmarks take times, and which peers are there."""
