@@ -1,0 +1,228 @@
+"""JAX's record of a traced function, in terms that do not change between versions of JAX.
+
+The one place in gradion that looks into a jaxpr. In jax 0.12 `Jaxpr` and `ClosedJaxpr` became one
+class (jax issue 39009), and `scan` says by a tree what it said by two numbers.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, final
+
+import jax
+import jaxlib
+import numpy as np
+from jax.extend.core import Literal as _JaxLiteral
+
+__all__ = ["Atom", "Equation", "Literal", "Program", "SourceLine", "Variable", "trace"]
+
+
+@final
+@dataclass(frozen=True)
+class SourceLine:
+    """A line of code: the file's path and the line's number, from 1."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        """Return file and line as compilers write them."""
+        return f"{self.file}:{self.line}"
+
+
+@final
+@dataclass(frozen=True)
+class Variable:
+    """A value of a program: its number, unique in the program, and its dtype and shape."""
+
+    number: int
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Literal:
+    """A scalar that stands in the program itself; equal if dtype and bits are."""
+
+    value: np.ndarray
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Literal) and self._bits() == other._bits()
+
+    def __hash__(self) -> int:
+        return hash(self._bits())
+
+    def _bits(self) -> tuple[str, bytes]:
+        return self.value.dtype.name, self.value.tobytes()
+
+
+Atom = Variable | Literal
+
+
+@final
+@dataclass(frozen=True)
+class Equation:
+    """One operation: `outputs = primitive(inputs)`.
+
+    `params` are numbers, strings, None, tuples and dicts of such, and `Program`s; names of dtypes
+    and enum members are strings. An object that only JAX understands stays as it is: programs that
+    differ in one are not equal. `scope` has the names of `jax.named_scope` and of the
+    transformations, `source` the innermost line outside of JAX. Both are left out of comparisons.
+    """
+
+    primitive: str
+    inputs: tuple[Atom, ...]
+    outputs: tuple[Variable, ...]
+    params: dict[str, Any]
+    has_effects: bool
+    scope: str = field(compare=False)
+    source: SourceLine | None = field(compare=False)
+
+
+@final
+@dataclass(frozen=True)
+class Program:
+    """A traced function of flat arrays.
+
+    `constants` are arrays that the function closed over, each once, with the variable that stands
+    for it. Equations whose results nothing needs are left out. Variables are numbered in the order
+    in which they occur, so that equal functions give equal programs.
+    """
+
+    inputs: tuple[Variable, ...]
+    constants: tuple[tuple[Variable, Any], ...]
+    equations: tuple[Equation, ...]
+    outputs: tuple[Atom, ...]
+
+
+def trace(function: Callable[..., Any], shapes: Sequence[jax.ShapeDtypeStruct]) -> Program:
+    """The program of a function of flat arrays that returns a flat sequence of arrays.
+
+    Raises ValueError for a shape that is not of numbers, and what the function raises.
+    """
+    for position, shape in enumerate(shapes):
+        if not all(isinstance(n, int) for n in shape.shape):
+            raise ValueError(
+                f"argument {position} has the shape {shape.shape}; expected sizes that are "
+                "numbers: a graph of unknown sizes cannot be captured"
+            )
+    return _Reader().program(jax.make_jaxpr(function)(*shapes))
+
+
+_Place = tuple[str, SourceLine | None]
+
+
+@final
+class _Reader:
+    """Reads one jaxpr with the jaxprs inside of it; each has variables of its own."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Any, Variable] = {}
+        self._constants: dict[int, tuple[Variable, Any]] = {}
+
+    def program(self, closed: Any) -> Program:
+        jaxpr = getattr(closed, "jaxpr", closed)
+        inputs = tuple(map(self._variable, jaxpr.invars))
+        # An open jaxpr, such as the body of a scatter, closes over nothing.
+        values = getattr(closed, "consts", ())
+        for variable, value in zip(jaxpr.constvars, values, strict=True):
+            self._numbers[variable] = self._constant(value)
+        equations = tuple(self._equation(e) for e in _needed(jaxpr))
+        outputs = tuple(map(self._atom, jaxpr.outvars))
+        return Program(inputs, tuple(self._constants.values()), equations, outputs)
+
+    def _variable(self, variable: Any) -> Variable:
+        if variable not in self._numbers:
+            aval = variable.aval
+            self._numbers[variable] = Variable(
+                self._next(), np.dtype(aval.dtype).name, tuple(aval.shape)
+            )
+        return self._numbers[variable]
+
+    def _constant(self, value: Any) -> Variable:
+        # By identity: the array that two places close over is one constant.
+        if id(value) not in self._constants:
+            variable = Variable(self._next(), np.dtype(value.dtype).name, tuple(value.shape))
+            self._constants[id(value)] = (variable, value)
+        return self._constants[id(value)][0]
+
+    def _next(self) -> int:
+        return len(self._numbers) + len(self._constants)
+
+    def _atom(self, atom: Any) -> Atom:
+        if not isinstance(atom, _JaxLiteral):
+            return self._variable(atom)
+        if np.ndim(atom.val):
+            return self._constant(atom.val)
+        aval: Any = atom.aval
+        return Literal(np.asarray(atom.val, aval.dtype))
+
+    def _equation(self, equation: Any) -> Equation:
+        name = equation.primitive.name
+        inputs = tuple(map(self._atom, equation.invars))
+        params = {key: _neutral(value) for key, value in equation.params.items()}
+        if "ft_in" in params:
+            # jax 0.12: trees of (constants, carries, scanned) in place of two numbers.
+            trees = equation.params["ft_in"].elts
+            params["num_consts"], params["num_carry"] = (len(list(t.vals)) for t in trees[:2])
+            params = {key: value for key, value in params.items() if not key.startswith("ft_")}
+        outputs = tuple(map(self._variable, equation.outvars))
+        info = equation.source_info
+        scope, source = str(info.name_stack), _source_line(info.traceback)
+        return Equation(name, inputs, outputs, params, bool(equation.effects), scope, source)
+
+
+def _needed(jaxpr: Any) -> list[Any]:
+    """The equations that the outputs need, and those with effects."""
+    wanted = set(_variables(jaxpr.outvars))
+    kept = []
+    for equation in reversed(jaxpr.eqns):
+        if equation.effects or not wanted.isdisjoint(equation.outvars):
+            kept.append(equation)
+            wanted.update(_variables(equation.invars))
+    return kept[::-1]
+
+
+def _variables(atoms: Sequence[Any]) -> list[Any]:
+    return [atom for atom in atoms if not isinstance(atom, _JaxLiteral)]
+
+
+def _neutral(value: Any) -> Any:
+    if isinstance(value, enum.Enum):
+        return value.name
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.integer):
+        return int(value)
+    if hasattr(value, "eqns") or hasattr(getattr(value, "jaxpr", None), "eqns"):
+        return _Reader().program(value)
+    if isinstance(value, np.dtype):
+        return value.name
+    if isinstance(value, tuple | list):
+        fields = getattr(value, "_fields", None)
+        items = tuple(map(_neutral, value))
+        return items if fields is None else dict(zip(fields, items, strict=True))
+    return value
+
+
+# Frames of these are how the user's code came to be traced, not what it says.
+_MACHINERY: Final = (
+    str(Path(jax.__file__).parent),
+    str(Path(jaxlib.__file__).parent),
+    str(Path(__file__).parent),
+    str(Path(__file__).parents[2] / "graph"),
+    str(Path(__file__).parents[2] / "module"),
+)
+
+
+def _source_line(traceback: Any) -> SourceLine | None:
+    if traceback is None:
+        return None
+    for frame in traceback.frames:
+        if not frame.file_name.startswith(_MACHINERY):
+            return SourceLine(frame.file_name, frame.line_num)
+    return None

@@ -1,0 +1,248 @@
+"""The graph: named operations in the order in which they can run, and handles of their results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from gradion.foundation.compat.jaxpr import SourceLine
+from gradion.foundation.errors import unknown_name
+from gradion.graph.signature import Signature
+
+__all__ = ["Graph", "Operation", "Tensor", "TensorType"]
+
+
+@final
+@dataclass(frozen=True)
+class TensorType:
+    """A dtype, by name, and a shape of numbers."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def __str__(self) -> str:
+        """Return dtype and shape as in `float64[3,4]`."""
+        return f"{self.dtype}[{','.join(map(str, self.shape))}]"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """One result of an operation; a handle, compared by identity."""
+
+    operation: Operation
+    index: int
+    type: TensorType
+
+    @property
+    def name(self) -> str:
+        """`operation:index`."""
+        return f"{self.operation.name}:{self.index}"
+
+    @property
+    def dtype(self) -> str:
+        """The dtype's name."""
+        return self.type.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape."""
+        return self.type.shape
+
+    def __repr__(self) -> str:
+        """Name and type."""
+        return f"Tensor({self.name}: {self.type})"
+
+
+@final
+class Operation:
+    """A node of a graph.
+
+    `kind` is the operation's name in `gradion.graph.operators`, or "placeholder" or "constant".
+    `attributes` are JSON values; `subgraphs` the branches of a conditional or the parts of a loop;
+    `value` the array of a constant; `scope` the named scopes around it, parted by "/"; `source`
+    the line of code that it comes from.
+    """
+
+    __slots__ = (
+        "attributes",
+        "inputs",
+        "kind",
+        "name",
+        "outputs",
+        "scope",
+        "source",
+        "subgraphs",
+        "value",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        inputs: Sequence[Tensor],
+        types: Sequence[TensorType],
+        *,
+        attributes: Mapping[str, Any] | None = None,
+        subgraphs: Sequence[Graph] = (),
+        value: np.ndarray | None = None,
+        scope: str = "",
+        source: SourceLine | None = None,
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.inputs = tuple(inputs)
+        self.attributes = dict(attributes or {})
+        self.outputs = tuple(Tensor(self, i, t) for i, t in enumerate(types))
+        self.subgraphs = tuple(subgraphs)
+        self.value = value
+        self.scope = scope
+        self.source = source
+
+    def __repr__(self) -> str:
+        """One line: results, kind, arguments, attributes."""
+        results = ", ".join(str(t.type) for t in self.outputs)
+        arguments = ", ".join(t.name for t in self.inputs)
+        given = "".join(f", {key}={value!r}" for key, value in self.attributes.items())
+        return f"{self.name}: {results} = {self.kind}({arguments}{given})"
+
+
+@final
+class Graph:
+    """Operations in an order in which they can run, with inputs and outputs; it only grows.
+
+    `inputs` are the results of its placeholders in the order of the call. A finalized graph takes
+    no more operations. `signature` has the trees of the captured function, None where it took and
+    gave flat arrays.
+    """
+
+    def __init__(self) -> None:
+        self._operations: dict[str, Operation] = {}
+        self._counts: dict[str, int] = {}
+        self._inputs: list[Tensor] = []
+        self._outputs: tuple[Tensor, ...] = ()
+        self._finalized = False
+        # The trees of the function that was captured; None for one of flat arrays.
+        self.signature: Signature | None = None
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """All operations, each after those whose results it takes."""
+        return tuple(self._operations.values())
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The results of the placeholders, in the order in which they were added."""
+        return tuple(self._inputs)
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """What the graph computes, in order; one tensor may stand twice."""
+        return self._outputs
+
+    @outputs.setter
+    def outputs(self, tensors: Sequence[Tensor]) -> None:
+        self._require_open()
+        self._require_own(tensors)
+        self._outputs = tuple(tensors)
+
+    @property
+    def finalized(self) -> bool:
+        """Whether the graph takes no more operations."""
+        return self._finalized
+
+    def finalize(self) -> None:
+        """Let nothing be added any more."""
+        self._finalized = True
+
+    def placeholder(self, tensor_type: TensorType, *, name: str) -> Tensor:
+        """Add an input."""
+        (tensor,) = self.add("placeholder", (), (tensor_type,), name=name).outputs
+        self._inputs.append(tensor)
+        return tensor
+
+    def constant(self, value: Any, *, name: str | None = None, scope: str = "") -> Tensor:
+        """Add an array as a part of the graph."""
+        array = np.asarray(value)
+        types = (TensorType(array.dtype.name, array.shape),)
+        return self.add("constant", (), types, name=name, value=array, scope=scope).outputs[0]
+
+    def add(
+        self,
+        kind: str,
+        inputs: Sequence[Tensor],
+        types: Sequence[TensorType],
+        *,
+        name: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        subgraphs: Sequence[Graph] = (),
+        value: np.ndarray | None = None,
+        scope: str = "",
+        source: SourceLine | None = None,
+    ) -> Operation:
+        """Add an operation; without a name it is called `scope/kind_N`.
+
+        Raises RuntimeError if the graph is finalized, ValueError for a tensor of another graph.
+        """
+        self._require_open()
+        self._require_own(inputs)
+        path = name if name is not None else f"{scope}/{kind}" if scope else kind
+        operation = Operation(
+            self._unique(path, numbered=name is None),
+            kind,
+            inputs,
+            types,
+            attributes=attributes,
+            subgraphs=subgraphs,
+            value=value,
+            scope=scope,
+            source=source,
+        )
+        self._operations[operation.name] = operation
+        return operation
+
+    def operation(self, name: str) -> Operation:
+        """The operation of this name; raises InputError, with near names, if there is none."""
+        if name not in self._operations:
+            raise unknown_name("operation", name, self._operations)
+        return self._operations[name]
+
+    def __iter__(self) -> Iterator[Operation]:
+        """Over the operations."""
+        return iter(self.operations)
+
+    def __len__(self) -> int:
+        """The number of operations."""
+        return len(self._operations)
+
+    def __str__(self) -> str:
+        """Return a listing: a line an operation, then the outputs."""
+        lines = [repr(operation) for operation in self]
+        return "\n".join([*lines, "outputs: " + ", ".join(t.name for t in self.outputs)])
+
+    def _unique(self, path: str, *, numbered: bool) -> str:
+        if not numbered and path not in self._operations:
+            return path
+        number = self._counts.get(path, 0)
+        while True:
+            number += 1
+            if f"{path}_{number}" not in self._operations:
+                self._counts[path] = number
+                return f"{path}_{number}"
+
+    def _require_open(self) -> None:
+        if self._finalized:
+            raise RuntimeError("the graph is finalized: nothing can be added to it")
+
+    def _require_own(self, tensors: Sequence[Tensor]) -> None:
+        for tensor in tensors:
+            if self._operations.get(tensor.operation.name) is not tensor.operation:
+                raise ValueError(f"{tensor!r} is of another graph")
