@@ -12,7 +12,6 @@ from typing import Any, Protocol, final
 
 from jax.typing import DTypeLike
 
-from gradion.extension.build import BuildError
 from gradion.extension.build_plan import BuildPlan, cpp_plan
 from gradion.extension.built_library import find_built
 from gradion.extension.check_report import CheckReport
@@ -144,10 +143,11 @@ class Kernel:
                     f"{error.what}; gradion's kernels run on their references in JAX, which "
                     f"are slower. To have them built, {error.mend}"
                 )
-        except BuildError as error:
+        except InputError as error:
+            # The compiler refuses, or what it made cannot be kept or opened.
             _warn(
                 f"kernel {self.name}: {error.what}; it runs on its reference in JAX, which is "
-                f"slower. `gradion kernels build {self.name}` shows the compiler's lines"
+                f"slower. `gradion kernels build {self.name}` shows why"
             )
         return None
 

@@ -113,6 +113,17 @@ def test_what_the_compiler_refuses_runs_on_its_reference_and_says_how_to_see_why
         kernel.check()
 
 
+def test_what_can_be_kept_nowhere_runs_on_its_reference(package, monkeypatch):
+    (kernel,) = package("twice")
+
+    def no_room(*arguments, **options):
+        raise InputError("there is no room", where="extension cache", mend="make some")
+
+    monkeypatch.setattr(kernel_module, "load", no_room)
+    with pytest.warns(RuntimeWarning, match="inner.twice: there is no room; it runs on its ref"):
+        np.testing.assert_array_equal(kernel(jnp.ones(2)), [2, 2])
+
+
 def test_a_kernel_without_its_source_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"there is no source thing\.cc"):
         Kernel(
