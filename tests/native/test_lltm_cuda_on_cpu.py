@@ -10,10 +10,11 @@ import re
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from gradion.extension import Operator, build_plan, check_operator, load
+
+from .lltm_inputs import make
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "lltm"
 
@@ -94,20 +95,6 @@ def for_a_cpu(source):
     checked = "if (!shapes.ok()) return shapes.error();"
     source = source.replace(checked, checked + " cudaStream_t stream = nullptr; Scratch scratch;")
     return source.replace("ffi::ScratchAllocator&", "Scratch&")
-
-
-def make(sizes):
-    rng = np.random.default_rng(0)
-    batch, columns, state = (sizes[name] for name in ("batch", "columns", "state"))
-    if columns < state:
-        raise ValueError("X has the state among its columns")
-    shapes = [(batch, columns), (3, state, columns), (3, state), (batch, state)]
-    # Gates of order 1: where they are large, the slopes 1 - tanh^2 cancel.
-    scales = (1.0, columns**-0.5 if columns else 0.0, 1.0, 1.0)
-    return [
-        (scale * rng.normal(size=shape)).astype(np.float32)
-        for scale, shape in zip(scales, shapes, strict=True)
-    ]
 
 
 @pytest.mark.slow

@@ -22,6 +22,8 @@ from gradion import nn
 from gradion.extension import build_plan, check_operator, load, load_prebuilt
 from gradion.extension.toolchain import find_nvcc
 
+from .lltm_inputs import make
+
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "lltm"
 NVCC = find_nvcc()
 HANDLERS = ("LltmForward", "LltmSaving", "LltmJvp", "LltmVjp")
@@ -50,20 +52,6 @@ def lltm(cache):
         yield importlib.import_module("lltm")
     for name in [name for name in sys.modules if name.partition(".")[0] in ("lltm", "train")]:
         del sys.modules[name]
-
-
-def make(sizes):
-    """Inputs of the operator, with gates on both sides of 0."""
-    rng = np.random.default_rng(0)
-    batch, columns, state = (sizes[name] for name in ("batch", "columns", "state"))
-    if columns < state:
-        raise ValueError("X has the state among its columns")
-    shapes = [(batch, columns), (3, state, columns), (3, state), (batch, state)]
-    scales = (1.0, columns**-0.5 if columns else 0.0, 1.0, 1.0)
-    return [
-        (scale * rng.normal(size=shape)).astype(np.float32)
-        for scale, shape in zip(scales, shapes, strict=True)
-    ]
 
 
 def cell_inputs(batch, features, state):
