@@ -6,9 +6,7 @@ its rows are left out. Words ``build`` and ``call`` run these parts alone.
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
-import platform
 import sys
 
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
@@ -20,6 +18,7 @@ import jax
 jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 from harness import peers  # noqa: E402
+from harness.parts import print_parts  # noqa: E402
 from lltm_parts import building, calling  # noqa: E402
 
 PARTS = {"call": calling.report, "build": building.report}
@@ -27,18 +26,8 @@ PARTS = {"call": calling.report, "build": building.report}
 
 def main(names: list[str]) -> None:
     """Print the tables of these parts, of both if there are none."""
-    unknown = set(names) - PARTS.keys()
-    if unknown:
-        raise SystemExit(f"no part {', '.join(sorted(unknown))}; parts: {', '.join(PARTS)}")
-    found = ["gradion", "jax", "jaxlib"]
-    if "torch" in peers.installed():
-        found += ["torch", "ninja"]
-    print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in found))
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    for name, report in PARTS.items():
-        if not names or name in names:
-            print()
-            report()
+    torch = ("torch", "ninja") if "torch" in peers.installed() else ()
+    print_parts(PARTS, names, packages=("gradion", "jax", "jaxlib", *torch))
 
 
 if __name__ == "__main__":

@@ -7,9 +7,7 @@ alone. Medians over interleaved rounds, see ``harness/rounds.py``; one thread ea
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
-import platform
 import sys
 
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
@@ -23,6 +21,7 @@ import jax
 jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 from harness import peers  # noqa: E402
+from harness.parts import print_parts  # noqa: E402
 from module_parts import call, flatten, step, tree  # noqa: E402
 
 # The large trees first: their step depends on where in memory they lie.
@@ -31,21 +30,10 @@ PARTS = {"tree": tree.report, "step": step.report, "call": call.report, "flatten
 
 def main(names: list[str]) -> None:
     """Print the tables of these parts, of all if there are none."""
-    unknown = set(names) - PARTS.keys()
-    if unknown:
-        raise SystemExit(f"no part {', '.join(sorted(unknown))}; parts: {', '.join(PARTS)}")
-    versions = [
-        f"{name} {importlib.metadata.version(name)}"
-        for name in ("gradion", "jax", "equinox", "optax", *peers.installed())
-    ]
-    print(", ".join(versions))
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     for name in peers.missing():
         print(f"not installed, left out: {name}")
-    for name, report in PARTS.items():
-        if not names or name in names:
-            print()
-            report()
+    packages = ("gradion", "jax", "equinox", "optax", *peers.installed())
+    print_parts(PARTS, names, packages=packages)
 
 
 if __name__ == "__main__":

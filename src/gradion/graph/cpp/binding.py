@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from gradion.foundation.atomic_file import write_atomically
 from gradion.graph.cpp.function import FunctionText
 from gradion.graph.cpp.names import Names
 from gradion.graph.cpp.scalar_type import itemsize
-from gradion.graph.cpp.source import CppOptions, write_cpp
+from gradion.graph.cpp.source import CppSource
 from gradion.graph.cpp.value import Buffer
 from gradion.graph.graph import Graph, Tensor
 
@@ -31,12 +32,11 @@ _FFI_TYPES: Final = {
 }
 
 
-def build_library(name: str, graphs: dict[str, Graph]) -> Library:
-    """The compiled functions of graphs with a handler each, `<function>_handler`.
+def build_library(name: str, source: CppSource) -> Library:
+    """The compiled functions of a source with a handler each, `<function>_handler`.
 
     The text decides: a structure that was compiled before, by any process, is not compiled again.
     """
-    source = write_cpp(graphs, options=CppOptions(comments=False))
     call = Path(__file__).with_name("graph_call.h").read_text(encoding="utf-8")
     handlers = [handler_text(key, function) for key, function in source.functions.items()]
     return load(name, _kept(name, "\n".join([source.text, call, *handlers])))
@@ -68,16 +68,14 @@ def _kept(name: str, text: str) -> Path:
     content = text.encode()
     digest = hashlib.sha256(content).hexdigest()[:16]
     cache = cache_folder()
-    folders = [] if cache is None else [cache.parent / "graph"]
-    for folder in folders:
-        path = folder / digest / f"{name}.cc"
-        try:
+    if cache is not None:
+        path = cache.parent / "graph" / digest / f"{name}.cc"
+        # A cache that cannot be written costs the file its place, not more.
+        with contextlib.suppress(OSError):
             if not path.is_file() or path.read_bytes() != content:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(path, content)
-        except OSError:
-            continue  # a cache that cannot be written costs the file its place, not more
-        return path
+            return path
     path = Path(tempfile.mkdtemp(prefix="gradion-graph-")) / f"{name}.cc"
     path.write_bytes(content)
     return path

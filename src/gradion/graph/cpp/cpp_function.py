@@ -123,10 +123,10 @@ def compile_cpp(
 
 
 def _operator(name: str, graphs: dict[str, Graph], reference: Callable[..., Any]) -> Operator:
-    text = write_cpp(graphs, options=CppOptions(comments=False)).text
-    key = (name, hashlib.sha256(text.encode()).hexdigest())
+    source = write_cpp(graphs, options=CppOptions(comments=False))
+    key = (name, hashlib.sha256(source.text.encode()).hexdigest())
     if key not in _operators:
-        library = build_library(name, graphs)
+        library = build_library(name, source)
         made = make_operator(
             name, library, graphs[name], reference, differentiable=f"{name}_jvp" in graphs
         )
