@@ -69,11 +69,12 @@ class Operation:
     `kind` is the operation's name in `gradion.graph.operators`, or "placeholder" or "constant".
     `attributes` are JSON values; `subgraphs` the branches of a conditional or the parts of a loop;
     `value` the array of a constant; `scope` the named scopes around it, parted by "/"; `source`
-    the line of code that it comes from.
+    the line of code that it comes from. `control_inputs` run before it without giving it anything.
     """
 
     __slots__ = (
         "attributes",
+        "control_inputs",
         "inputs",
         "kind",
         "name",
@@ -96,6 +97,7 @@ class Operation:
         value: np.ndarray | None = None,
         scope: str = "",
         source: SourceLine | None = None,
+        control_inputs: Sequence[Operation] = (),
     ) -> None:
         self.name = name
         self.kind = kind
@@ -106,12 +108,14 @@ class Operation:
         self.value = value
         self.scope = scope
         self.source = source
+        self.control_inputs = tuple(control_inputs)
 
     def __repr__(self) -> str:
         """One line: results, kind, arguments, attributes."""
         results = ", ".join(str(t.type) for t in self.outputs)
         arguments = ", ".join(t.name for t in self.inputs)
         given = "".join(f", {key}={value!r}" for key, value in self.attributes.items())
+        given += "".join(f", ^{operation.name}" for operation in self.control_inputs)
         return f"{self.name}: {results} = {self.kind}({arguments}{given})"
 
 
@@ -187,13 +191,18 @@ class Graph:
         value: np.ndarray | None = None,
         scope: str = "",
         source: SourceLine | None = None,
+        control_inputs: Sequence[Operation] = (),
     ) -> Operation:
         """Add an operation; without a name it is called `scope/kind_N`.
 
-        Raises RuntimeError if the graph is finalized, ValueError for a tensor of another graph.
+        Raises RuntimeError if the graph is finalized, ValueError for a tensor or an operation of
+        another graph.
         """
         self._require_open()
         self._require_own(inputs)
+        for before in control_inputs:
+            if self._operations.get(before.name) is not before:
+                raise ValueError(f"the operation {before.name!r} is of another graph")
         path = name if name is not None else f"{scope}/{kind}" if scope else kind
         operation = Operation(
             self._unique(path, numbered=name is None),
@@ -205,9 +214,38 @@ class Graph:
             value=value,
             scope=scope,
             source=source,
+            control_inputs=control_inputs,
         )
         self._operations[operation.name] = operation
         return operation
+
+    def copy(
+        self,
+        operation: Operation,
+        inputs: Sequence[Tensor],
+        *,
+        name: str | None = None,
+        control_inputs: Sequence[Operation] = (),
+    ) -> Operation:
+        """Add an operation as another graph has it, with these inputs; under its name or another.
+
+        Raises what `add` raises.
+        """
+        made = self.add(
+            operation.kind,
+            inputs,
+            [tensor.type for tensor in operation.outputs],
+            name=operation.name if name is None else name,
+            attributes=operation.attributes,
+            subgraphs=operation.subgraphs,
+            value=operation.value,
+            scope=operation.scope,
+            source=operation.source,
+            control_inputs=control_inputs,
+        )
+        if operation.kind == "placeholder":
+            self._inputs.append(made.outputs[0])
+        return made
 
     def operation(self, name: str) -> Operation:
         """The operation of this name; raises InputError, with near names, if there is none."""
