@@ -4,6 +4,9 @@ VENV ?= .venv
 # More pytest options: make test PYTEST_ARGS="--junitxml=report.xml"
 PYTEST_ARGS ?=
 WORKERS ?= 2
+# A file stays on one worker: else each of them builds and compiles what its tests share. The files
+# come in the order of tests/conftest.py, not by their number of tests.
+XDIST := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 EXTRAS ?= cell,test
 
 BIN := $(VENV)/bin
@@ -28,7 +31,7 @@ demo: setup ## fit a cell to a measured discharge and write a report
 	$(BIN)/gradion fit examples/enertech/fit.toml
 
 test: setup ## fast tier: all but the markers peers and slow; at most 10 minutes
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not peers and not slow" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(XDIST) -m "not peers and not slow" $(PYTEST_ARGS)
 
 test-peers: $(VENV)/.installed-peers ## the tests that run outside programs live
 	PYBAMM_DISABLE_TELEMETRY=true $(BIN)/python -m pytest -m peers $(PYTEST_ARGS)
@@ -38,7 +41,7 @@ $(VENV)/.installed-peers: $(VENV)/.installed
 	touch $@
 
 sanitize: setup ## the tests of native code under AddressSanitizer and UBSan; needs g++
-	$(BIN)/python tools/sanitize.py tests/native -q -n $(WORKERS) $(PYTEST_ARGS)
+	$(BIN)/python tools/sanitize.py tests/native -q $(XDIST) $(PYTEST_ARGS)
 
 check: check-lint check-format check-types check-layers check-structure check-ledger ## all checks that run no test
 

@@ -1,10 +1,8 @@
-"""Generated C++ beside XLA: the residual of a battery model of the DFN's size, 960 states.
+"""Generated C++ beside XLA: the residual of a battery model of the DFN's size, and its Jacobian.
 
     python benchmarks/graph_cpp.py
 
-The model stands in for the DFN: 2 x 20 particles of 20 shells, 60 points of electrolyte, 60
-electrolyte potentials and 40 solid potentials, with the laws of a Chen2020 cell. Competitors take
-turns in one process; median (least) of the rounds.
+Competitors take turns in one process; median (least) of the rounds.
 """
 
 from __future__ import annotations
@@ -19,20 +17,19 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from graph_cpp_parts.battery_residual import STATES, residual, state
+from graph_cpp_parts.coloured import coloured_jacobian
 from harness.rounds import compare, table
 
-from gradion.cell.models import Cell, build_cell
+from gradion.cell.models import build_cell
 from gradion.cell.parameters import load_parameters
-from gradion.foundation.constants import F, R
 from gradion.graph import Graph
-from gradion.graph.cpp import CppFunction, compile_cpp
-from gradion.numerics.mesh import RadialMesh
+from gradion.graph.cpp import CppFunction, compile_cpp, write_cpp
+from gradion.graph.sparse import sparse_jacobian
 
 # Else small programs take one of two times.
 jax.config.update("jax_cpu_enable_async_dispatch", False)
 
-N_X, N_R = 20, 20
-STATES = 2 * N_X * N_R + 3 * N_X + 3 * N_X + 2 * N_X
 CALLS = 100
 _Run = Callable[[], object]
 
@@ -47,90 +44,14 @@ extern "C" void repeat(Function f, const void* const* in, void* const* out, void
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fPIC", "-shared")
 
 
-def particles(electrode, c_s, j, T):
-    """Rate of change of the shells' stoichiometries [1/s] for surface currents j [A/m^2]."""
-    mesh = RadialMesh(N_R)
-    r = electrode.particle_radius
-    D_s = electrode.D_s(c_s, T)
-    D_face = 0.5 * (D_s[:, 1:] + D_s[:, :-1])
-    inner = -D_face * (c_s[:, 1:] - c_s[:, :-1]) / (r * np.diff(mesh.centroids))
-    surface = j / (F * electrode.c_max)
-    flux = jnp.concatenate([jnp.zeros((N_X, 1)), inner, surface[:, None]], axis=1)
-    return -(flux[:, 1:] * mesh.areas[1:] - flux[:, :-1] * mesh.areas[:-1]) / (r * mesh.volumes)
-
-
-def reaction(electrode, c_s, c_e, eta_phi, T):
-    """Surface current density [A/m^2] of Butler and Volmer."""
-    x = c_s[:, -1]
-    eta = eta_phi - electrode.open_circuit(x, T)
-    j0 = electrode.kinetics.exchange_current(x, electrode.c_max, c_e, T)
-    return 2.0 * j0 * jnp.sinh(F * eta / (2.0 * R * T))
-
-
-def neighbours(value, conductivity, dx, left, right):
-    """Divergence of conductivity * grad(value), with the fluxes at the two ends given."""
-    face = 2.0 * conductivity[1:] * conductivity[:-1] / (conductivity[1:] + conductivity[:-1])
-    inner = -face * (value[1:] - value[:-1]) / dx
-    flux = jnp.concatenate([left[None], inner, right[None]])
-    return (flux[1:] - flux[:-1]) / dx
-
-
-def residual(cell: Cell, y: jax.Array, current: jax.Array) -> jax.Array:
-    """Right-hand side of a DFN-like model, y [960] scaled, current [A/m^2]."""
-    T = jnp.asarray(cell.thermal.T_initial)
-    n = N_X * N_R
-    c_n, c_p = y[:n].reshape(N_X, N_R), y[n : 2 * n].reshape(N_X, N_R)
-    c_e, phi_e = y[2 * n : 2 * n + 3 * N_X], y[2 * n + 3 * N_X : 2 * n + 6 * N_X]
-    phi_n, phi_p = y[-2 * N_X : -N_X], y[-N_X:]
-    c_el = 1000.0 * c_e
-    j_n = reaction(cell.negative, c_n, c_el[:N_X], phi_n - phi_e[:N_X], T)
-    j_p = reaction(cell.positive, c_p, c_el[-N_X:], phi_p - phi_e[-N_X:], T)
-    a_n, a_p = cell.negative.surface_area_density(), cell.positive.surface_area_density()
-    source = jnp.concatenate([a_n * j_n, jnp.zeros(N_X), a_p * j_p])
-    dx = (cell.negative.thickness + cell.separator.thickness + cell.positive.thickness) / (3 * N_X)
-    zero = jnp.zeros(())
-    D_e = cell.electrolyte.D_e(c_el, T)
-    kappa = cell.electrolyte.kappa(c_el, T)
-    salt = neighbours(c_el, 0.3 * D_e, dx, zero, zero)
-    dc_e = (-salt + (1.0 - cell.electrolyte.t_plus) * source / F) / 300.0
-    thermo = 2.0 * R * T / F * (1.0 - cell.electrolyte.t_plus)
-    charge_e = neighbours(phi_e - thermo * jnp.log(c_e), 0.3 * kappa, dx, zero, zero)
-    sigma_n = cell.negative.effective_conductivity() * jnp.ones(N_X)
-    sigma_p = cell.positive.effective_conductivity() * jnp.ones(N_X)
-    charge_n = neighbours(phi_n, sigma_n, dx, current, zero)
-    charge_p = neighbours(phi_p, sigma_p, dx, zero, current)
-    return jnp.concatenate(
-        [
-            particles(cell.negative, c_n, j_n, T).reshape(-1),
-            particles(cell.positive, c_p, j_p, T).reshape(-1),
-            dc_e,
-            charge_e - source,
-            charge_n + a_n * j_n,
-            charge_p + a_p * j_p,
-        ]
-    )
-
-
-def state() -> jax.Array:
-    """A state not far from equilibrium, different at every point."""
-    n = N_X * N_R
-    ramp = np.linspace(0.0, 0.05, n)
-    parts = [0.8 + ramp, 0.4 - ramp, 1.0 + 0.1 * np.linspace(-1, 1, 3 * N_X)]
-    parts += [0.01 * np.linspace(1, -1, 3 * N_X), np.full(N_X, 0.1), np.full(N_X, 3.9)]
-    return jnp.asarray(np.concatenate(parts))
-
-
-def build(source: str, folder: Path) -> ctypes.CDLL:
-    """The generated file as a library, with a loop over calls beside it."""
+def build(source: str, folder: Path) -> float:
+    """Compile a generated file into residual.so, with a loop over calls; seconds of g++."""
     (folder / "residual.cc").write_text(source, encoding="ascii")
     (folder / "loop.cc").write_text(_LOOP, encoding="ascii")
-    start = time.perf_counter()
     command = ["g++", *_FLAGS, "residual.cc", "loop.cc", "-o", "residual.so"]
+    start = time.perf_counter()
     subprocess.run(command, cwd=folder, check=True)
-    seconds = time.perf_counter() - start
-    lines = len(source.splitlines())
-    print(f"g++ of value, jvp and vjp: {seconds:.1f} s of the clock, {lines} lines")
-    return ctypes.CDLL(str(folder / "residual.so"))
+    return time.perf_counter() - start
 
 
 def in_c(
@@ -175,6 +96,8 @@ def competitors(generated: CppFunction, library: ctypes.CDLL, flat: list[jax.Arr
     reference = generated.operator.declaration.reference
     found: dict[str, _Run] = {}
     for key, graph in generated.graphs.items():
+        if key == "residual_jacobian":
+            continue
         more = [jnp.ones(t.shape, t.dtype) for t in graph.inputs[len(flat) :]]
         arrays = [*flat, *more]
         ffi = jax.jit(program(key, generated.operator, len(flat)))
@@ -194,14 +117,63 @@ def competitors(generated: CppFunction, library: ctypes.CDLL, flat: list[jax.Arr
     return found
 
 
+def jacobians(generated: CppFunction, library: ctypes.CDLL, arguments: tuple) -> dict:
+    """All nonzeros of the Jacobian by the state: C++, XLA of the same graph, coloured, dense.
+
+    The cell's numbers are parts of XLA's programs: fewer to pass.
+    """
+    cell, y, current = arguments
+    pattern = generated.jacobian.pattern
+    made = sparse_jacobian(residual, *arguments, of=1)
+    coloured, n_colours = coloured_jacobian(lambda y, i: residual(cell, y, i), pattern)
+    functions = {
+        "C++ through the FFI": lambda y, i: generated.jacobian(cell, y, i),
+        "XLA of the same graph": lambda y, i: made(cell, y, i),
+        f"XLA of {n_colours} colours": coloured,
+        "XLA, dense": jax.jacfwd(lambda y, i: residual(cell, y, i)),
+    }
+    arrays = [jnp.asarray(x) for x in generated.arrays(*arguments)]
+    graph = generated.graphs["residual_jacobian"]
+    in_loop = in_c(library, "residual_jacobian", graph, arrays)
+    found: dict[str, _Run] = {"jacobian, C++ in a loop of C": in_loop}
+    for name, function in functions.items():
+        compiled = jax.jit(function)
+        found[f"jacobian, {name}"] = lambda f=compiled: f(y, current).block_until_ready()
+    dense = np.asarray(found["jacobian, XLA, dense"]())
+    want = dense[pattern.rows, pattern.indices]
+    print(
+        f"jacobian: {pattern.size} entries, {np.count_nonzero(dense)} of the dense one are not 0; "
+        f"C++ differs from it by {worst(in_loop(), [want]):.0e} of the largest entry, colours by "
+        f"{worst([found[f'jacobian, XLA of {n_colours} colours']()], [want]):.0e}"
+    )
+    return found
+
+
+def compiler_seconds(generated: CppFunction, folder: Path) -> ctypes.CDLL:
+    """Print how long g++ takes; the library of all functions."""
+    residual_alone = ("residual",)
+    with_jacobian = ("residual", "residual_jacobian")
+    for keys in (residual_alone, with_jacobian, tuple(generated.graphs)):
+        text = write_cpp({key: generated.graphs[key] for key in keys}).text
+        seconds = build(text, folder)
+        print(f"g++ of {', '.join(keys)}: {seconds:.1f} s, {len(text.splitlines())} lines")
+    return ctypes.CDLL(str(folder / "residual.so"))
+
+
 def main() -> None:
     cell = build_cell(load_parameters("chen2020"))
     y, current = state(), jnp.asarray(10.0)
-    generated = compile_cpp(residual, cell, y, current)
+    start = time.perf_counter()
+    sparse_jacobian(residual, cell, y, current, of=1)
+    seconds = time.perf_counter() - start
+    generated = compile_cpp(residual, cell, y, current, jacobian_of=1)
     source = generated.source()
-    text = source.functions["residual"]
-    print(f"jax {jax.__version__}, {STATES} states, {text.n_loops} loops")
-    print(f"workspace {text.n_bytes} B, without reuse {text.unshared_bytes} B")
+    print(f"jax {jax.__version__}, {STATES} states; the graph of the Jacobian in {seconds:.1f} s")
+    for key, text in source.functions.items():
+        print(
+            f"{key}: {text.n_loops} loops, workspace {text.n_bytes} B, without reuse "
+            f"{text.unshared_bytes} B"
+        )
     flat = [jnp.asarray(x) for x in generated.arrays(cell, y, current)]
     # The cell's numbers as parts of the program: fewer to pass, and a new program for each cell.
     alone = {
@@ -209,12 +181,13 @@ def main() -> None:
         "XLA": jax.jit(lambda y, i: residual(cell, y, i)),
     }
     with tempfile.TemporaryDirectory() as folder:
-        library = build(source.text, Path(folder))
+        library = compiler_seconds(generated, Path(folder))
         runs = competitors(generated, library, flat)
         for name, f in alone.items():
             runs[f"residual of state and current, {name}"] = lambda f=f: f(
                 y, current
             ).block_until_ready()
+        runs |= jacobians(generated, library, (cell, y, current))
         rows = []
         for name, times in compare(runs, calls=400).items():
             n = CALLS if "loop of C" in name else 1

@@ -28,8 +28,39 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("gradion")
 
 
+# The files that take longest, longest first: a worker that begins one of them last keeps the others
+# waiting. Two that compile the same program stand apart, so that the second finds it in the cache.
+_LONGEST = (
+    "unit/numerics/test_integrate.py",
+    "native/test_pairs_example.py",
+    "system/test_enertech_goals.py",
+    "native/test_spm_example.py",
+    "native/test_graph_cpp.py",
+    "system/test_examples.py",
+    "native/test_lltm_example.py",
+    "native/test_graph_operations.py",
+    "system/test_readme.py",
+    "unit/extension/test_native_node.py",
+    "unit/extension/test_library.py",
+    "unit/extension/test_batching.py",
+    "convergence/test_single_particle.py",
+    "system/test_kill_resume.py",
+    "system/test_coming_from_pytorch.py",
+    "unit/cell/test_simulation.py",
+    "unit/cell/test_report.py",
+    "native/test_kernels.py",
+    "property/module/test_trees.py",
+    "oracle/cell/test_single_particle.py",
+)
+_RANK = {_ROOT / "tests" / name: rank for rank, name in enumerate(_LONGEST)}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests marked reference where there is no reference data."""
+    """The longest files first; the tests marked reference are skipped where there is no data."""
+    gone = [str(path) for path in _RANK if not path.is_file()]
+    if gone:
+        raise pytest.UsageError(f"tests/conftest.py ranks files that are not there: {gone}")
+    items.sort(key=lambda item: _RANK.get(item.path, len(_RANK)))
     if os.environ.get("GRADION_REFERENCE"):
         return
     skip = pytest.mark.skipif(True, reason="GRADION_REFERENCE is not set")

@@ -21,8 +21,9 @@ from pathlib import Path
 __all__ = ["main", "sanitized_environment"]
 
 ROOT = Path(__file__).resolve().parent.parent
+# -Og compiles in two thirds of the time of -O1, and removes no more of what could be caught.
 _FLAGS = (
-    "-O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+    "-Og -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 )
 # The C++ library too: else the sanitizer, loaded before it, does not find what throws exceptions.
 _PRELOADED = ("libasan.so", "libstdc++.so.6")
@@ -74,7 +75,7 @@ def main(arguments: list[str]) -> int:
         return 1
     chosen = arguments or ["tests/native"]
     # nvcc does not run where a sanitizer is loaded before it. Pages call nothing that tests do not.
-    selected = ["-m", "not peers and not slow", "-k", "not cuda and not page"]
+    selected = ["-m", "not peers and not slow", "-k", "not cuda and not nvcc and not page"]
     command = [sys.executable, "-m", "pytest", *selected, *chosen]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 

@@ -23,45 +23,19 @@ from gradion.graph import UnsupportedOperationError, evaluate
 from gradion.graph.cpp import CppFunction, CppOptions, compile_cpp, export_folder, write_cpp
 from gradion.graph.cpp.value import BufferRole
 from gradion.module import Parameter
-from gradion.numerics.interpolate import MonotoneSpline
-from gradion.numerics.mesh import RadialMesh
 from gradion.testing import assert_adjoint
 
-_NODES = np.linspace(0.0, 1.0, 200)
+from .cell_laws import (
+    NODES,
+    diffusivity,
+    interpolated,
+    open_circuit_negative,
+    open_circuit_positive,
+    particle,
+    sine,
+)
+
 _WARNINGS = ("-std=c++17", "-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only")
-
-
-def _open_circuit_negative(cell, x, T):
-    return cell.negative.open_circuit(x, T)
-
-
-def _open_circuit_positive(cell, x, T):
-    return cell.positive.open_circuit(x, T)
-
-
-def _diffusivity(cell, x, T):
-    return cell.negative.D_s(x, T)
-
-
-def _spline(spline, x):
-    return spline(x)
-
-
-def _particle(cell, c_s, eta, T):
-    """Radial diffusion with Butler and Volmer at the surface: a residual with neighbours."""
-    mesh, electrode = RadialMesh(10), cell.negative
-    j0 = electrode.kinetics.exchange_current(c_s[-1], electrode.c_max, jnp.asarray(1000.0), T)
-    j = 2.0 * j0 * jnp.sinh(eta / 0.05)
-    D_s = electrode.D_s(c_s, T)
-    gradient = (c_s[1:] - c_s[:-1]) / np.diff(mesh.centroids)
-    inner = -0.5 * (D_s[1:] + D_s[:-1]) * gradient / electrode.particle_radius
-    surface = j / (96485.0 * electrode.c_max)
-    flux = jnp.concatenate([jnp.zeros(1), inner, surface[None]]) * mesh.areas
-    return -(flux[1:] - flux[:-1]) / (mesh.volumes * electrode.particle_radius), j
-
-
-def _sine(y: Any) -> MonotoneSpline:
-    return MonotoneSpline(_NODES, y)
 
 
 @dataclass
@@ -82,15 +56,15 @@ def cell():
 @pytest.fixture(scope="module")
 def laws(cell):
     x, T = jnp.linspace(-0.05, 1.05, 23), jnp.asarray(305.0)
-    at = jnp.array([-0.2, 0.0, 0.1234, 0.5, _NODES[7], 1.0, 1.3])
+    at = jnp.array([-0.2, 0.0, 0.1234, 0.5, NODES[7], 1.0, 1.3])
     c_s = jnp.linspace(0.3, 0.7, 10) ** 2
     return {
-        "negative": _Law(_open_circuit_negative, (cell, x, T)),
-        "positive": _Law(_open_circuit_positive, (cell, x, T)),
-        "diffusivity": _Law(_diffusivity, (cell, x, T)),
-        "spline": _Law(_spline, (_sine(np.sin(5 * _NODES)), at)),
-        "fitted spline": _Law(_spline, (_sine(Parameter(np.sin(5 * _NODES))), at)),
-        "particle": _Law(_particle, (cell, c_s, jnp.asarray(0.02), T)),
+        "negative": _Law(open_circuit_negative, (cell, x, T)),
+        "positive": _Law(open_circuit_positive, (cell, x, T)),
+        "diffusivity": _Law(diffusivity, (cell, x, T)),
+        "spline": _Law(interpolated, (sine(np.sin(5 * NODES)), at)),
+        "fitted spline": _Law(interpolated, (sine(Parameter(np.sin(5 * NODES))), at)),
+        "particle": _Law(particle, (cell, c_s, jnp.asarray(0.02), T)),
     }
 
 
@@ -167,12 +141,12 @@ def test_the_two_derivatives_are_transposes(laws):
 
 
 def test_it_maps_and_has_second_derivatives(cell):
-    f = compile_cpp(_open_circuit_negative, cell, jnp.asarray(0.5), jnp.asarray(300.0))
+    f = compile_cpp(open_circuit_negative, cell, jnp.asarray(0.5), jnp.asarray(300.0))
     x, T = jnp.linspace(0.1, 0.9, 5), jnp.asarray(300.0)
     mapped = jax.vmap(f, (None, 0, None))(cell, x, T)
-    _close(mapped, jax.vmap(_open_circuit_negative, (None, 0, None))(cell, x, T), 10.0)
+    _close(mapped, jax.vmap(open_circuit_negative, (None, 0, None))(cell, x, T), 10.0)
     got = jax.vmap(jax.grad(jax.grad(f, 1), 1), (None, 0, None))(cell, x, T)
-    want = jax.vmap(jax.grad(jax.grad(_open_circuit_negative, 1), 1), (None, 0, None))(cell, x, T)
+    want = jax.vmap(jax.grad(jax.grad(open_circuit_negative, 1), 1), (None, 0, None))(cell, x, T)
     # Curvatures of tanh(30 x) reach 30^2.
     _close(got, want, 1e3)
 
@@ -200,10 +174,10 @@ def test_a_new_parameter_compiles_nothing(laws, cell, monkeypatch):
     assert float(value_2 / value) == pytest.approx(2.0, rel=1e-14)
     assert len(traces) == 1
     # Compiled anew from the new numbers: the same text, hence the same operator, and no g++.
-    again = compile_cpp(_diffusivity, doubled, x, T)
+    again = compile_cpp(diffusivity, doubled, x, T)
     assert again.operator is f.operator
     assert builds == []
-    want = jax.grad(lambda c: _diffusivity(c, x, T).sum())(doubled)
+    want = jax.grad(lambda c: diffusivity(c, x, T).sum())(doubled)
     _close(gradient.negative.D_s.value, want.negative.D_s.value, float(jnp.abs(x).sum()))
 
 
@@ -252,6 +226,7 @@ def test_the_text_compiles_without_a_warning(text):
         subprocess.run(["g++", *_WARNINGS, file], cwd=text, check=True)
 
 
+@pytest.mark.any_version
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="there is no nvcc")
 def test_the_text_compiles_under_nvcc(text):
     # Without the sanitizers that `make sanitize` puts in front: they are for our code, not nvcc's.
@@ -266,7 +241,7 @@ def test_the_text_compiles_under_nvcc(text):
 
 def test_the_text_names_its_lines(laws):
     source = laws["particle"].compiled.source()
-    assert "// test_graph_cpp.py:" in source.text
+    assert "// cell_laws.py:" in source.text
     assert "include <xla" not in source.text
     assert str(Path(__file__).parent) not in source.text
 

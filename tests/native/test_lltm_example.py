@@ -205,6 +205,7 @@ def test_what_is_built_in_the_package_is_taken(lltm, tmp_path, monkeypatch):
     assert [library.target(name).symbol for name in HANDLERS] == list(HANDLERS)
 
 
+@pytest.mark.any_version
 @pytest.mark.skipif(NVCC is None, reason="compiles CUDA, and there is no nvcc")
 def test_cuda_is_compiled_and_has_the_same_handlers(lltm, monkeypatch):
     monkeypatch.setattr(build_plan, "find_nvcc", lambda: NVCC)

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+# That files are whole or not there. Equal bits after a resume: tests/unit/fit/test_checkpoint.py.
+pytestmark = pytest.mark.any_version
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = Path(sys.executable).parent / "gradion"
 # Small, so that a run is mostly Python's start; two parameters, 1C as measured.

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gradion.cli.compile_cache import switch_on_cache
 from gradion.foundation.errors import InputError
+from gradion.foundation.program_cache import keep_programs
 
 if TYPE_CHECKING:
     from gradion.cell.io.fit_file import FitFile
@@ -65,7 +65,7 @@ def fit(
     file = read_fit_file(path)
     folder = output if output is not None else file.resolved(file.content.output.folder)
     _check_folder(folder, resume=resume, overwrite=overwrite)
-    note = switch_on_cache()
+    note = keep_programs()
     with choose_progress(as_json=as_json, began=began) as progress:
         if note is not None:
             progress.stage(f"note: {note}")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gradion.cli.compile_cache import cache_folder, cache_size
+from gradion.foundation.program_cache import cache_size, program_folder
 
 __all__ = ["info"]
 
@@ -63,7 +63,7 @@ def _collect() -> dict[str, Any]:
     from gradion.cell.parameters import available_parameter_sets
 
     compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
-    folder = cache_folder()
+    folder = program_folder()
     return {
         "gradion": gradion.__version__,
         "python": platform.python_version(),
@@ -73,7 +73,7 @@ def _collect() -> dict[str, Any]:
         "x64": bool(jax.config.read("jax_enable_x64")),
         "cxx_compiler": compiler,
         "parameter_sets": list(available_parameter_sets()),
-        "program_cache": str(folder),
+        "program_cache": None if folder is None else str(folder),
         "program_cache_mb": round(cache_size(folder) / 1e6, 1),
     }
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gradion.cli.fit import fit
+from gradion.cli.graph import graph_app
 from gradion.cli.info import info
 from gradion.cli.kernels import kernels_app
 from gradion.cli.simulate import simulate
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command()(simulate)
 app.command()(fit)
 app.command()(info)
+app.add_typer(graph_app)
 app.add_typer(kernels_app)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gradion.cli.compile_cache import switch_on_cache
+from gradion.foundation.program_cache import keep_programs
 
 if TYPE_CHECKING:
     from gradion.cell.models import AbstractCellModel
@@ -54,7 +54,7 @@ def simulate(
     """
     began = time.perf_counter()
     typer.echo(f"reading the parameter set {parameter_set} ...", err=True)
-    note = switch_on_cache()
+    note = keep_programs()
     if note is not None:
         typer.echo(f"note: {note}", err=True)
     cell_model = _model(parameter_set, model, isothermal)

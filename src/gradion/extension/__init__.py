@@ -18,6 +18,7 @@ from gradion.extension.library import (
 )
 from gradion.extension.native_node import MissingRuleError
 from gradion.extension.operator import Operator
+from gradion.extension.registry import call_operator, describe_call, find_operator
 from gradion.extension.toolchain import CompilerNotFoundError
 
 __all__ = [
@@ -40,8 +41,11 @@ __all__ = [
     "Sequential",
     "SymbolNotFoundError",
     "Target",
+    "call_operator",
     "check_operator",
+    "describe_call",
     "find_kernels",
+    "find_operator",
     "load",
     "load_prebuilt",
     "open_cache",

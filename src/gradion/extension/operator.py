@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
@@ -22,12 +23,20 @@ from gradion.extension.native_node import NativeNode
 from gradion.extension.reference_program import call_reference
 from gradion.foundation.compat.native_call import bind_node
 
-__all__ = ["Operator"]
+__all__ = ["Operator", "operators_made"]
 
 _Call = tuple[Callable[..., Any], Callable[..., Any]]
 
+# The last one of each name.
+_made: weakref.WeakValueDictionary[str, Operator] = weakref.WeakValueDictionary()
+
 # Signatures whose checks are remembered; a program with more of them only checks again.
 _MOST_SIGNATURES = 1024
+
+
+def operators_made() -> dict[str, Operator]:
+    """The operators that are in use in this process, by name; the last one of each."""
+    return dict(_made)
 
 
 @final
@@ -99,6 +108,7 @@ class Operator:
         )
         # Calls whose arguments have been checked, and the same compiled.
         self._checked: dict[Any, _Call] = {}
+        _made[name] = self
 
     @property
     def name(self) -> str:

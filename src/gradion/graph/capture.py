@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gradion.foundation.compat.dimension import neutral_shape, symbolic_shape
 from gradion.foundation.compat.jaxpr import (
     Atom,
     Equation,
@@ -18,22 +19,28 @@ from gradion.foundation.compat.jaxpr import (
     Variable,
     trace,
 )
-from gradion.graph.graph import Graph, Tensor, TensorType
+from gradion.graph.graph import Graph, Operation, Tensor, TensorType
 from gradion.graph.lookup import search_side
+from gradion.graph.operation_table import OperationTable
 from gradion.graph.operators import BY_PRIMITIVE
 from gradion.graph.prune import prune
 from gradion.graph.signature import Signature, leaf_names
 from gradion.graph.unsupported import UnsupportedOperationError
 
-__all__ = ["capture", "capture_flat"]
+__all__ = ["ProgramWriter", "capture", "capture_flat", "traced"]
 
 # Calls that are written out in place: their bodies say all that the values need.
 _CALLS: Final = frozenset(
     {"closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "jit", "pjit", "remat"}
     | {"checkpoint", "custom_vjp_call_jaxpr", "remat2"}
 )
-# They return their argument.
-_IDENTITIES: Final = frozenset({"copy", "copy_p", "optimization_barrier", "stop_gradient"})
+# Calls that are kept where they have derivative rules of their own.
+_CUSTOM: Final = frozenset({"custom_jvp_call", "custom_vjp_call"})
+# They return their argument; the last one matters to derivatives.
+_IDENTITIES: Final = frozenset({"copy", "copy_p", "optimization_barrier"})
+_STOP: Final = "stop_gradient"
+# Derivatives up to this order keep to the rules of custom functions.
+_RULE_ORDER: Final = 3
 
 
 def capture(
@@ -44,12 +51,15 @@ def capture(
     Only shapes and dtypes of the examples count. Every array in them is an input of the graph, a
     Parameter of a Module too, under its dotted name: `negative.D_s.value`; `names` are names for
     the arguments. An array that the function closes over is a constant of the graph. Calls of
-    jitted functions are written out in place, with their names in the scope of the operations, and
-    so are functions with a derivative rule of their own: take derivatives of the function, not of
-    its graph, where such a rule matters.
+    jitted functions are written out in place, with their names in the scope of the operations.
+    A function with a derivative rule of its own is one operation that has both, so that
+    derivatives of the graph, up to the third order, are those of the function.
+
+    An example may be a `jax.ShapeDtypeStruct` with symbolic sizes (`jax.export.symbolic_shape`):
+    the graph then serves all sizes.
 
     Raises UnsupportedOperationError for an operation outside of the documented set, naming it and
-    the line of code, and ValueError for a size that is not a number.
+    the line of code.
     """
     leaves, tree = jax.tree.flatten(examples)
     result_tree: list[Any] = []
@@ -59,37 +69,69 @@ def capture(
         result_tree.append(structure)
         return list(map(jnp.asarray, out))
 
-    graph = capture_flat(flat, leaves, leaf_names(function, examples, names))
-    graph.signature = Signature(tree, result_tree[-1], tuple(map(jnp.shape, leaves)))
+    graph = capture_flat(flat, leaves, leaf_names(function, examples, names), keep_rules=True)
+    shapes = tuple(neutral_shape(jnp.shape(leaf)) for leaf in leaves)
+    graph.signature = Signature(tree, result_tree[-1], shapes)
     return graph
 
 
 def capture_flat(
-    function: Callable[..., Sequence[Any]], examples: Sequence[Any], names: Sequence[str]
+    function: Callable[..., Sequence[Any]],
+    examples: Sequence[Any],
+    names: Sequence[str],
+    *,
+    keep_rules: bool = False,
 ) -> Graph:
-    """The graph of a function of flat arrays that returns flat arrays; see `capture`."""
-    shapes = [jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)) for x in examples]
-    program = trace(function, shapes)
-    return _graph_of(program, names)
+    """The graph of a function of flat arrays that returns flat arrays; see `capture`.
+
+    Without `keep_rules`, functions with derivative rules of their own are written out in place.
+    """
+    return _graph_of(traced(function, examples, keep_rules=keep_rules), names, keep_rules)
 
 
-def _graph_of(program: Program, names: Sequence[str]) -> Graph:
+def traced(
+    function: Callable[..., Sequence[Any]], examples: Sequence[Any], *, keep_rules: bool
+) -> Program:
+    """The program of a function of flat arrays for the shapes and dtypes of the examples."""
+    shapes = [
+        jax.ShapeDtypeStruct(symbolic_shape(jnp.shape(x)), jnp.result_type(x)) for x in examples
+    ]
+    return trace(function, shapes, rule_order=_RULE_ORDER if keep_rules else 0)
+
+
+def _graph_of(program: Program, names: Sequence[str], keep_rules: bool) -> Graph:
     graph = Graph()
     inputs = [
         graph.placeholder(TensorType(v.dtype, v.shape), name=name)
         for v, name in zip(program.inputs, names, strict=True)
     ]
-    writer = _Writer(graph)
+    writer = ProgramWriter(graph, keep_rules=keep_rules)
     graph.outputs = writer.write(program, inputs, "")
     return prune(graph)
 
 
 @final
-class _Writer:
-    """Writes programs into one graph."""
+class ProgramWriter:
+    """Writes programs into one graph; `added` has the operations that it added.
 
-    def __init__(self, graph: Graph) -> None:
+    With `keep_rules`, functions with derivative rules of their own are operations. New operations
+    run after `control_inputs`. With `reuse`, an operation that the graph has already is not
+    added again.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        keep_rules: bool,
+        control_inputs: Sequence[Operation] = (),
+        reuse: OperationTable | None = None,
+    ) -> None:
         self._graph = graph
+        self._keep_rules = keep_rules
+        self._control_inputs = tuple(control_inputs)
+        self._reuse = reuse
+        self.added: set[Operation] = set()
         self._literals: dict[Literal, Tensor] = {}
         # With the array, so that its id stays its own.
         self._arrays: dict[int, tuple[Any, Tensor]] = {}
@@ -119,35 +161,41 @@ class _Writer:
         if isinstance(atom, Variable):
             return known[atom]
         if atom not in self._literals:
-            self._literals[atom] = self._graph.constant(atom.value)
+            self._literals[atom] = self._constant(atom.value)
         return self._literals[atom]
 
     def _array(self, value: Any) -> Tensor:
         if id(value) not in self._arrays:
-            self._arrays[id(value)] = (value, self._graph.constant(np.asarray(value)))
+            self._arrays[id(value)] = (value, self._constant(np.asarray(value)))
         return self._arrays[id(value)][1]
+
+    def _constant(self, value: np.ndarray) -> Tensor:
+        found = None if self._reuse is None else self._reuse.constant(value)
+        if found is not None:
+            return found.outputs[0]
+        tensor = self._graph.constant(value)
+        if self._reuse is not None:
+            self._reuse.add(tensor.operation)
+        return tensor
 
     def _equation(
         self, equation: Equation, arguments: list[Tensor], scope: str, source: SourceLine | None
     ) -> Sequence[Tensor]:
         name = equation.primitive
         types = [TensorType(v.dtype, v.shape) for v in equation.outputs]
-        if name in _IDENTITIES:
+        if name in _IDENTITIES or (name == _STOP and not self._keep_rules):
             return arguments
-        body = _programs(equation.params.values())[:1] if name in _CALLS else ()
+        written_out = name in _CALLS and not (name in _CUSTOM and self._keep_rules)
+        body = _programs(equation.params.values())[:1] if written_out else ()
         if body:
             right = search_side(equation, body[0])
             if right is None:
                 inside = str(equation.params.get("name", ""))
                 return self.write(body[0], arguments, _join(scope, inside), source)
-            return self._graph.add(
-                "searchsorted",
-                arguments[:2],  # behind them there may be tangents, which it does not use
-                types,
-                attributes={"right": right},
-                scope=scope,
-                source=source,
-            ).outputs
+            # Behind the first two there may be tangents, which it does not use.
+            return self._add(
+                "searchsorted", arguments[:2], types, {"right": right}, (), scope, source
+            )
         kind = BY_PRIMITIVE.get(name)
         if kind is None or equation.has_effects:
             raise UnsupportedOperationError.of(name, source)
@@ -155,20 +203,43 @@ class _Writer:
             attributes = kind.attributes(equation.params)
         except ValueError as error:
             raise UnsupportedOperationError.of(name, source, what=str(error)) from error
-        bodies = _programs(equation.params[name] for name in kind.subgraphs)
-        return self._graph.add(
-            kind.name,
+        given = equation.params
+        bodies = _programs(given[name] for name in kind.subgraphs if name in given)
+        subgraphs = [self._subgraph(body) for body in bodies]
+        return self._add(kind.name, arguments, types, attributes, subgraphs, scope, source)
+
+    def _add(
+        self,
+        kind: str,
+        arguments: Sequence[Tensor],
+        types: Sequence[TensorType],
+        attributes: Mapping[str, Any],
+        subgraphs: Sequence[Graph],
+        scope: str,
+        source: SourceLine | None,
+    ) -> Sequence[Tensor]:
+        if self._reuse is not None:
+            found = self._reuse.find(kind, arguments, attributes, subgraphs)
+            if found is not None:
+                return found.outputs
+        operation = self._graph.add(
+            kind,
             arguments,
             types,
             attributes=attributes,
-            subgraphs=list(map(_subgraph, bodies)),
+            subgraphs=subgraphs,
             scope=scope,
             source=source,
-        ).outputs
+            control_inputs=self._control_inputs,
+        )
+        self.added.add(operation)
+        if self._reuse is not None:
+            self._reuse.add(operation)
+        return operation.outputs
 
-
-def _subgraph(program: Program) -> Graph:
-    return _graph_of(program, [f"input_{i}" for i in range(len(program.inputs))])
+    def _subgraph(self, program: Program) -> Graph:
+        names = [f"input_{i}" for i in range(len(program.inputs))]
+        return _graph_of(program, names, self._keep_rules)
 
 
 def _programs(params: Iterable[Any]) -> list[Program]:

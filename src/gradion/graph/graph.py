@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Final, final
 
 import numpy as np
 
 from gradion.foundation.compat.jaxpr import SourceLine
+from gradion.foundation.dimension import Size
 from gradion.foundation.errors import unknown_name
+from gradion.graph.context import BuildContext, build_contexts
+from gradion.graph.operand import AbstractOperand
 from gradion.graph.signature import Signature
 
-__all__ = ["Graph", "Operation", "Tensor", "TensorType"]
+__all__ = ["CUSTOM_KINDS", "STATEFUL", "Graph", "Operation", "Tensor", "TensorType"]
+
+# Kinds that read or change what outlives a run, or can fail (gradion.graph.state).
+STATEFUL: Final = frozenset({"variable", "read_variable", "assign_variable", "check", "group"})
+# Kinds with a derivative rule of their own: subgraphs are the value and, if it is there, the rule.
+CUSTOM_KINDS: Final = frozenset({"custom_jvp", "custom_vjp"})
 
 
 @final
 @dataclass(frozen=True)
 class TensorType:
-    """A dtype, by name, and a shape of numbers."""
+    """A dtype, by name, and a shape of numbers and of Dimensions, which are not known yet."""
 
     dtype: str
-    shape: tuple[int, ...]
+    shape: tuple[Size, ...]
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The shape. Raises ValueError if a size is not known."""
+        known = tuple(size for size in self.shape if isinstance(size, int))
+        if len(known) < len(self.shape):
+            raise ValueError(f"{self}: a size is not known; use gradion.graph.bind_sizes first")
+        return known
 
     @property
     def size(self) -> int:
-        """The number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        """The number of elements. Raises ValueError if a size is not known."""
+        return math.prod(self.numbers)
 
     def __str__(self) -> str:
         """Return dtype and shape as in `float64[3,4]`."""
@@ -35,8 +52,11 @@ class TensorType:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Tensor:
-    """One result of an operation; a handle, compared by identity."""
+class Tensor(AbstractOperand):
+    """One result of an operation; a handle, compared by identity.
+
+    Python's operators add operations to its graph.
+    """
 
     operation: Operation
     index: int
@@ -53,9 +73,18 @@ class Tensor:
         return self.type.dtype
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[Size, ...]:
         """The shape."""
         return self.type.shape
+
+    @property
+    def graph(self) -> Graph:
+        """The graph that it is of."""
+        return self.operation.graph
+
+    def as_tensor(self) -> Tensor:
+        """Itself."""
+        return self
 
     def __repr__(self) -> str:
         """Name and type."""
@@ -69,12 +98,14 @@ class Operation:
     `kind` is the operation's name in `gradion.graph.operators`, or "placeholder" or "constant".
     `attributes` are JSON values; `subgraphs` the branches of a conditional or the parts of a loop;
     `value` the array of a constant; `scope` the named scopes around it, parted by "/"; `source`
-    the line of code that it comes from. `control_inputs` run before it without giving it anything.
+    the line of code that it comes from. `control_inputs` run before it without giving it anything;
+    `graph` is the graph that it is in.
     """
 
     __slots__ = (
         "attributes",
         "control_inputs",
+        "graph",
         "inputs",
         "kind",
         "name",
@@ -87,6 +118,7 @@ class Operation:
 
     def __init__(
         self,
+        graph: Graph,
         name: str,
         kind: str,
         inputs: Sequence[Tensor],
@@ -99,6 +131,7 @@ class Operation:
         source: SourceLine | None = None,
         control_inputs: Sequence[Operation] = (),
     ) -> None:
+        self.graph = graph
         self.name = name
         self.kind = kind
         self.inputs = tuple(inputs)
@@ -144,8 +177,19 @@ class Graph:
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """The results of the placeholders, in the order in which they were added."""
+        """The results of the placeholders, in the order of a call: that in which they were added.
+
+        Set, it is that of a permutation; raises ValueError for any other tensors.
+        """
         return tuple(self._inputs)
+
+    @inputs.setter
+    def inputs(self, tensors: Sequence[Tensor]) -> None:
+        self._require_open()
+        placeholders = {o.outputs[0] for o in self if o.kind == "placeholder"}
+        if len(tensors) != len(placeholders) or set(tensors) != placeholders:
+            raise ValueError("the inputs of a graph are its placeholders, each once")
+        self._inputs = list(tensors)
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
@@ -169,9 +213,7 @@ class Graph:
 
     def placeholder(self, tensor_type: TensorType, *, name: str) -> Tensor:
         """Add an input."""
-        (tensor,) = self.add("placeholder", (), (tensor_type,), name=name).outputs
-        self._inputs.append(tensor)
-        return tensor
+        return self.add("placeholder", (), (tensor_type,), name=name).outputs[0]
 
     def constant(self, value: Any, *, name: str | None = None, scope: str = "") -> Tensor:
         """Add an array as a part of the graph."""
@@ -196,15 +238,17 @@ class Graph:
         """Add an operation; without a name it is called `scope/kind_N`.
 
         Raises RuntimeError if the graph is finalized, ValueError for a tensor or an operation of
-        another graph.
+        another graph, and for a name that is empty or has a colon or a caret in it.
         """
         self._require_open()
         self._require_own(inputs)
+        _require_name(kind if name is None else name)
         for before in control_inputs:
-            if self._operations.get(before.name) is not before:
+            if before.graph is not self:
                 raise ValueError(f"the operation {before.name!r} is of another graph")
         path = name if name is not None else f"{scope}/{kind}" if scope else kind
         operation = Operation(
+            self,
             self._unique(path, numbered=name is None),
             kind,
             inputs,
@@ -217,6 +261,8 @@ class Graph:
             control_inputs=control_inputs,
         )
         self._operations[operation.name] = operation
+        if kind == "placeholder":  # string: kinds are the words of a file
+            self._inputs.append(operation.outputs[0])
         return operation
 
     def copy(
@@ -231,7 +277,7 @@ class Graph:
 
         Raises what `add` raises.
         """
-        made = self.add(
+        return self.add(
             operation.kind,
             inputs,
             [tensor.type for tensor in operation.outputs],
@@ -243,9 +289,65 @@ class Graph:
             source=operation.source,
             control_inputs=control_inputs,
         )
-        if operation.kind == "placeholder":
-            self._inputs.append(made.outputs[0])
-        return made
+
+    def free_name(self, name: str) -> str:
+        """The name, with a number behind it where an operation has it already."""
+        return self._unique(name, numbered=False)
+
+    def rename(self, operation: Operation, name: str) -> None:
+        """Give an operation another name, with a number behind it where that is taken.
+
+        What refers to the operation refers to it still. Raises RuntimeError if the graph is
+        finalized, ValueError for an operation of another graph and for a variable, which is
+        referred to by name.
+        """
+        self._require_open()
+        _require_name(name)
+        if operation.graph is not self or operation.kind == "variable":
+            raise ValueError(f"{operation.name!r} cannot be renamed in this graph")
+        new = self.free_name(name)
+        if next(reversed(self._operations)) == operation.name:
+            del self._operations[operation.name]
+            self._operations[new] = operation
+        else:
+            self._operations = {
+                new if other is operation else key: other for key, other in self._operations.items()
+            }
+        operation.name = new
+
+    def subgraph(
+        self, fetches: Sequence[Tensor | Operation], feeds: Sequence[Tensor] = ()
+    ) -> Graph:
+        """What has to run for the fetches; see `gradion.graph.subgraph`."""
+        from gradion.graph.subgraph import subgraph
+
+        return subgraph(self, fetches, feeds)
+
+    def gradients(
+        self,
+        ys: Sequence[AbstractOperand],
+        xs: Sequence[AbstractOperand],
+        grad_ys: Sequence[AbstractOperand | None] | None = None,
+    ) -> list[Tensor | None]:
+        """The gradients of the sum of ys; see `gradion.graph.gradients`."""
+        from gradion.graph.gradients import gradients
+
+        return gradients(ys, xs, grad_ys)
+
+    def hessian(self, y: AbstractOperand, xs: Sequence[AbstractOperand]) -> list[Tensor | None]:
+        """The second derivatives of y; see `gradion.graph.gradients.hessian`."""
+        from gradion.graph.gradients import hessian
+
+        return hessian(y, xs)
+
+    def __enter__(self) -> Graph:
+        """Let operators and functions of `gradion.graph.build` add to this graph."""
+        build_contexts.set((*build_contexts.get(), BuildContext(self)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Go back to the graph of before."""
+        build_contexts.set(build_contexts.get()[:-1])
 
     def operation(self, name: str) -> Operation:
         """The operation of this name; raises InputError, with near names, if there is none."""
@@ -282,5 +384,11 @@ class Graph:
 
     def _require_own(self, tensors: Sequence[Tensor]) -> None:
         for tensor in tensors:
-            if self._operations.get(tensor.operation.name) is not tensor.operation:
+            if tensor.operation.graph is not self:
                 raise ValueError(f"{tensor!r} is of another graph")
+
+
+def _require_name(name: str) -> None:
+    # `name:0` is a tensor, `^name` a control input.
+    if not name or any(c in name for c in ":^"):
+        raise ValueError(f"got the name {name!r}, expected one without ':' and '^'")

@@ -10,6 +10,7 @@ from typing import Any, final
 import jax
 import jax.numpy as jnp
 
+from gradion.foundation.dimension import Size, shape_text
 from gradion.module import Module
 
 __all__ = ["Signature", "leaf_names"]
@@ -22,7 +23,7 @@ class Signature:
 
     arguments: Any
     result: Any
-    shapes: tuple[tuple[int, ...], ...]
+    shapes: tuple[tuple[Size, ...], ...]
 
     def flatten(self, arguments: tuple[Any, ...]) -> list[Any]:
         """The arrays of a call.
@@ -33,10 +34,16 @@ class Signature:
         leaves, tree = jax.tree.flatten(arguments)
         if tree != self.arguments:
             raise TypeError(f"the arguments have the structure {tree}, expected {self.arguments}")
+        # Sizes that are not known are looked at where the graph is evaluated.
         for place, (leaf, shape) in enumerate(zip(leaves, self.shapes, strict=True)):
-            if jnp.shape(leaf) != shape:
+            given = jnp.shape(leaf)
+            if len(given) != len(shape) or any(
+                isinstance(wanted, int) and wanted != got
+                for wanted, got in zip(shape, given, strict=True)
+            ):
                 raise ValueError(
-                    f"array {place} of the arguments has shape {jnp.shape(leaf)}, expected {shape}"
+                    f"array {place} of the arguments has shape {given}, expected "
+                    f"{shape_text(shape)}"
                 )
         return leaves
 
@@ -60,6 +67,7 @@ def leaf_names(
         front = "" if one_module and isinstance(argument, Module) else prefix
         for path, _ in jax.tree_util.tree_flatten_with_path(argument)[0]:
             inside = jax.tree_util.keystr(path, simple=True, separator=".")
+            inside = inside.replace(":", "_").replace("^", "_")  # a meaning in names of tensors
             found.append(".".join(part for part in (front, inside) if part) or "input")
     return found
 

@@ -9,7 +9,6 @@ import pytest
 
 import gradion
 from gradion.cli import main as main_module
-from gradion.cli.compile_cache import cache_folder, cache_size, switch_on_cache
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "enertech" / "fit.toml"
 
@@ -111,32 +110,3 @@ def test_bugs_keep_their_traceback(run, monkeypatch):
     monkeypatch.setattr(main_module, "app", bug)
     with pytest.raises(RuntimeError, match="a bug"):
         run("info")
-
-
-def test_cache_folder(monkeypatch, tmp_path):
-    monkeypatch.delenv("GRADION_CACHE", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "gradion" / "programs"
-    monkeypatch.setenv("GRADION_CACHE", str(tmp_path / "own"))
-    assert cache_folder() == tmp_path / "own" / "programs"
-    monkeypatch.delenv("GRADION_CACHE")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / ".cache" / "gradion" / "programs"
-    assert cache_size(cache_folder()) == 0
-
-
-def test_cache_that_cannot_be_written_is_a_note(monkeypatch, tmp_path):
-    (tmp_path / "file").write_text("")
-    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
-    monkeypatch.setenv("GRADION_CACHE", str(tmp_path / "file"))
-    note = switch_on_cache()
-    assert note is not None
-    assert "cannot be written" in note
-
-
-def test_cache_of_the_user_is_left_alone(monkeypatch, tmp_path):
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path))
-    monkeypatch.setenv("GRADION_CACHE", str(tmp_path / "own"))
-    assert switch_on_cache() is None
-    assert not (tmp_path / "own").exists()

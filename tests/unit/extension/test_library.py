@@ -326,6 +326,7 @@ def test_cuda_alone_without_nvcc_is_an_error(own_cache, answer, monkeypatch):
         load("answer", [], cuda_sources=answer(1))
 
 
+@pytest.mark.any_version
 @pytest.mark.skipif(NVCC is None, reason="compiles CUDA, and there is no nvcc")
 def test_cuda_is_compiled_and_registered_beside_the_cpu(own_cache, axpy_source):
     built = load("axpy", axpy_source, cuda_sources=axpy_source.with_name("scale.cu"), flags=QUICK)
@@ -337,6 +338,7 @@ def test_cuda_is_compiled_and_registered_beside_the_cpu(own_cache, axpy_source):
     assert "has no symbol 'IsNan'" in built.target("IsNan").missing[0]
 
 
+@pytest.mark.any_version
 @pytest.mark.skipif(NVCC is None, reason="compiles CUDA, and there is no nvcc")
 def test_an_error_in_cuda_is_shown_in_nvccs_lines(own_cache, tmp_path):
     source = tmp_path / "bad.cu"

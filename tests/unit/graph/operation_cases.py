@@ -18,11 +18,32 @@ _POSITIVE = np.array([1e-12, 0.5, 1.0, 7.3, 1e9])
 _ODD = np.array([np.nan, np.inf, -np.inf, -2.5, 2.5, 0.0, 1e300])
 _I = np.array([7, -7, 0, 2**31 - 1, -(2**31), 3], np.int32)
 _J = np.array([2, -2, 0, 1, -1, -5], np.int32)
+_SHIFTS = np.array([1, 3, 31, 0, 33, -1], np.int32)
 _B = np.array([True, True, False, False])
 _C = np.array([True, False, True, False])
 _F32 = np.array([0.25, -3.5, 1e8], np.float32)
 _TABLE = np.array([0.0, 0.5, 0.5, 2.0, 3.0])
 _ROWS = np.arange(12.0).reshape(4, 3)
+
+
+# Kinds that JAX has no primitive for, or not in every version.
+HAND_WRITTEN = ("log2", "one_minus_square", "identity")
+
+
+@jax.custom_jvp
+def _sloped(x):
+    return jnp.abs(x) - x
+
+
+_sloped.defjvp(lambda x, t: (_sloped(*x), 3.0 * x[0] * t[0]))
+
+
+@jax.custom_vjp
+def _weighed(x, y):
+    return x * y, jnp.asarray(2)
+
+
+_weighed.defvjp(lambda x, y: (_weighed(x, y), (x, y)), lambda xy, w: (5.0 * xy[1] * w[0], w[0]))
 
 
 @dataclass(frozen=True)
@@ -36,7 +57,7 @@ class Case:
 
     def graph(self) -> Graph:
         """The function's graph; written by hand where not every version of JAX has the kind."""
-        if self.kind not in ("log2", "one_minus_square"):
+        if self.kind not in HAND_WRITTEN:
             return capture(self.function, *self.arrays)
         graph = Graph()
         (x,) = self.arrays
@@ -256,6 +277,24 @@ CASES: tuple[Case, ...] = (
     _one("cond", "", lambda x: lax.cond(x[0] > 0, lambda y: y * 2.0, lambda y: y - x[1], x), _X[0]),
     *(_one("cond", f"of_{i + 1}", _switch, np.int32(i), _X[0]) for i in (-1, 1, 7)),
     _one("while", "", _loop, _X[0]),
+    *(
+        _one(name, suffix, function, i.astype(dtype), j.astype(dtype))
+        for name, function in (
+            ("shift_left", lax.shift_left),
+            ("shift_right_logical", lax.shift_right_logical),
+            ("shift_right_arithmetic", lax.shift_right_arithmetic),
+        )
+        for suffix, dtype, i, j in (
+            ("signed", np.int32, _I, _SHIFTS),
+            ("wide", np.int64, _I, _SHIFTS),
+            ("unsigned", np.uint32, abs(_J), abs(_SHIFTS)),
+        )
+    ),
+    _one("custom_jvp", "", lambda x: _sloped(x), _X),
+    _one("custom_jvp", "relu", jax.nn.relu, _ODD),
+    _one("custom_vjp", "", lambda x: _weighed(x, x + 1.0), _X),
+    _one("stop_gradient", "", lambda x: lax.stop_gradient(x) * x, _X),
+    _one("identity", "", lambda x: x, _X),
     _one("scan", "", _scan, _X),
     _one("scan", "reverse", lambda x: _scan(x, reverse=True), _X),
 )

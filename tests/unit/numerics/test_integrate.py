@@ -138,27 +138,36 @@ def test_forward_and_adjoint_agree_to_round_off(thermostat: tuple[Any, Any]) -> 
         assert_adjoint(outputs, inputs, jax.random.key(seed), rtol=1e-13)
 
 
-def test_derivatives_match_differences_of_the_replay(thermostat: tuple[Any, Any]) -> None:
+@pytest.fixture(scope="module")
+def slopes(thermostat: tuple[Any, Any]) -> tuple[Any, Array]:
+    """Derivatives of the replayed outputs by the parameters and by the initial values."""
+    outputs, inputs = thermostat
+    return jax.jit(jax.jacfwd(outputs))(inputs)
+
+
+def test_derivatives_match_differences_of_the_replay(
+    thermostat: tuple[Any, Any], slopes: tuple[Any, Array]
+) -> None:
     outputs, (theta, u0) = thermostat
-    forward = jax.jit(jax.jacfwd(outputs))((theta, u0))
     for name in theta:
         step = 3e-5 * theta[name]
         up, down = ({**theta, name: theta[name] + s * step} for s in (1.0, -1.0))
         difference = (outputs((up, u0)) - outputs((down, u0))) / (2.0 * step)
-        error = np.abs(difference - forward[0][name]).max() / np.abs(difference).max()
+        error = np.abs(difference - slopes[0][name]).max() / np.abs(difference).max()
         assert error < 1e-6, (name, error)
 
 
-def test_initial_values_have_derivatives(thermostat: tuple[Any, Any]) -> None:
+def test_initial_values_have_derivatives(
+    thermostat: tuple[Any, Any], slopes: tuple[Any, Array]
+) -> None:
     outputs, (theta, u0) = thermostat
-    forward = jax.jacfwd(lambda u: outputs((theta, u)))(u0)
     for j in range(2):
         step = jnp.zeros(3).at[j].set(1e-5)
         difference = (outputs((theta, u0 + step)) - outputs((theta, u0 - step))) / 2e-5
-        error = np.abs(difference - forward[:, j]).max() / np.abs(difference).max()
+        error = np.abs(difference - slopes[1][:, j]).max() / np.abs(difference).max()
         assert error < 1e-6, (j, error)
     # The algebraic start value is a guess: nothing depends on it.
-    assert np.all(forward[:, 2] == 0.0)
+    assert np.all(slopes[1][:, 2] == 0.0)
 
 
 def _with_mass(u: Array, k: Array, theta: Any) -> Array:
@@ -223,17 +232,22 @@ def _no_root(t: Array, u: Array, theta: Any, phase: Array) -> Array:
 def test_failures_have_a_reason_and_keep_what_was_reached() -> None:
     theta = {"k": jnp.array(1.0)}
     times = jnp.array([0.5, 2.0])
-    singular = solve(System(_blow_up), theta, jnp.ones(1), t_end=2.0, times=times, settings=TIGHT)
+
+    def run(system: System, u0: Array, settings: Settings) -> Solution:
+        return jax.jit(
+            lambda theta: solve(system, theta, u0, t_end=2.0, times=times, settings=settings)
+        )(theta)
+
+    singular = run(System(_blow_up), jnp.ones(1), TIGHT)
     assert int(singular.status) in (Status.STEP_TOO_SMALL, Status.TOO_MANY_STEPS)
     np.testing.assert_allclose(singular.u[0], 2.0, rtol=1e-4)
     assert np.isnan(singular.u[1, 0])
     assert 0.99 < float(singular.t_end) < 1.001
     with pytest.raises(IntegrationError, match="integration failed at t = "):
         singular.check()
-    inconsistent = solve(
-        System(_no_root, algebraic=(False, True)), theta, jnp.ones(2), t_end=1.0, times=times[:1]
-    )
+    inconsistent = run(System(_no_root, algebraic=(False, True)), jnp.ones(2), Settings())
     assert int(inconsistent.status) == Status.NO_CONSISTENT_START
+    # Not compiled as one: a user may call it so.
     few = Settings(max_steps=3)
     short = solve(DECAY, theta, jnp.ones(1), t_end=50.0, times=times, settings=few)
     assert int(short.status) == Status.TOO_MANY_STEPS
@@ -244,7 +258,7 @@ def test_second_derivative_is_refused_with_a_reason() -> None:
         return solve(DECAY, {"k": k}, jnp.ones(1), t_end=1.0, times=jnp.ones(1)).u_end[0]
 
     with pytest.raises(TypeError, match="differentiated twice"):
-        jax.jacfwd(jax.jacfwd(end))(jnp.array(1.0))
+        jax.jit(jax.jacfwd(jax.jacfwd(end)))(jnp.array(1.0))
 
 
 def test_wrong_arguments_are_named() -> None:

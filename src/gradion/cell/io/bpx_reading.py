@@ -20,9 +20,9 @@ from gradion.cell.io.bpx_format import (
     checked,
 )
 from gradion.cell.parameters import CellParameters, parameters_from_mapping
-from gradion.cell.parameters.strict_json import strict_json
 from gradion.foundation.errors import InputError
 from gradion.foundation.formula import Formula
+from gradion.foundation.strict_json import strict_json
 
 __all__ = ["read_bpx"]
 

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 
 from gradion.cell.parameters.quantity import FunctionQuantity, Quantity
 from gradion.cell.parameters.schema import CellParameters
-from gradion.cell.parameters.strict_json import strict_json
 from gradion.cell.parameters.validation import input_error
 from gradion.foundation.errors import InputError, unknown_name
 from gradion.foundation.formula import Formula
+from gradion.foundation.strict_json import strict_json
 
 __all__ = [
     "available_parameter_sets",

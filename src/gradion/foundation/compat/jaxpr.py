@@ -6,6 +6,7 @@ class (jax issue 39009), and `scan` says by a tree what it said by two numbers.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,24 @@ import jaxlib
 import numpy as np
 from jax.extend.core import Literal as _JaxLiteral
 
-__all__ = ["Atom", "Equation", "Literal", "Program", "SourceLine", "Variable", "trace"]
+from gradion.foundation.compat.dimension import neutral_shape, neutral_size
+from gradion.foundation.dimension import Size
+
+__all__ = [
+    "Atom",
+    "Equation",
+    "Literal",
+    "MissingRuleOrderError",
+    "Program",
+    "SourceLine",
+    "Variable",
+    "trace",
+]
+
+
+@final
+class MissingRuleOrderError(TypeError):
+    """A function with a derivative rule of its own has no rule of this order any more."""
 
 
 @final
@@ -40,7 +58,7 @@ class Variable:
 
     number: int
     dtype: str
-    shape: tuple[int, ...]
+    shape: tuple[Size, ...]
 
 
 @final
@@ -70,7 +88,8 @@ class Equation:
 
     `params` are numbers, strings, None, tuples and dicts of such, and `Program`s; names of dtypes
     and enum members are strings. An object that only JAX understands stays as it is: programs that
-    differ in one are not equal. `scope` has the names of `jax.named_scope` and of the
+    differ in one are not equal. A function with a derivative rule of its own has the rule's program
+    as `rule`, if it was asked for. `scope` has the names of `jax.named_scope` and of the
     transformations, `source` the innermost line outside of JAX. Both are left out of comparisons.
     """
 
@@ -99,28 +118,29 @@ class Program:
     outputs: tuple[Atom, ...]
 
 
-def trace(function: Callable[..., Any], shapes: Sequence[jax.ShapeDtypeStruct]) -> Program:
+def trace(
+    function: Callable[..., Any], shapes: Sequence[jax.ShapeDtypeStruct], *, rule_order: int = 0
+) -> Program:
     """The program of a function of flat arrays that returns a flat sequence of arrays.
 
-    Raises ValueError for a shape that is not of numbers, and what the function raises.
+    Up to order `rule_order` the derivative rules of `jax.custom_jvp` and `jax.custom_vjp` are kept
+    as the parameter `rule` of their calls: for `custom_jvp_call` the program that takes the inputs
+    and a tangent for each floating one, and gives the outputs and a tangent for each floating one;
+    for `custom_vjp_call` the program that takes the inputs and a cotangent for each floating
+    output, and gives a cotangent for each floating input. A rule may call its own function; at
+    the order 0 it has no rule any more.
+
+    Raises what the function raises.
     """
-    for position, shape in enumerate(shapes):
-        if not all(isinstance(n, int) for n in shape.shape):
-            raise ValueError(
-                f"argument {position} has the shape {shape.shape}; expected sizes that are "
-                "numbers: a graph of unknown sizes cannot be captured"
-            )
-    return _Reader().program(jax.make_jaxpr(function)(*shapes))
-
-
-_Place = tuple[str, SourceLine | None]
+    return _Reader(rule_order).program(jax.make_jaxpr(function)(*shapes))
 
 
 @final
 class _Reader:
     """Reads one jaxpr with the jaxprs inside of it; each has variables of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, rule_order: int) -> None:
+        self._rule_order = rule_order
         self._numbers: dict[Any, Variable] = {}
         self._constants: dict[int, tuple[Variable, Any]] = {}
 
@@ -139,7 +159,7 @@ class _Reader:
         if variable not in self._numbers:
             aval = variable.aval
             self._numbers[variable] = Variable(
-                self._next(), np.dtype(aval.dtype).name, tuple(aval.shape)
+                self._next(), np.dtype(aval.dtype).name, neutral_shape(aval.shape)
             )
         return self._numbers[variable]
 
@@ -164,7 +184,12 @@ class _Reader:
     def _equation(self, equation: Any) -> Equation:
         name = equation.primitive.name
         inputs = tuple(map(self._atom, equation.invars))
-        params = {key: _neutral(value) for key, value in equation.params.items()}
+        params = {key: self._neutral(value) for key, value in equation.params.items()}
+        if name in _RULES and self._rule_order:
+            derived, shapes = _RULES[name](equation)
+            # A program that was captured before has rules up to some order alone.
+            with contextlib.suppress(MissingRuleOrderError):
+                params["rule"] = trace(derived, shapes, rule_order=self._rule_order - 1)
         if "ft_in" in params:
             # jax 0.12: trees of (constants, carries, scanned) in place of two numbers.
             trees = equation.params["ft_in"].elts
@@ -174,6 +199,23 @@ class _Reader:
         info = equation.source_info
         scope, source = str(info.name_stack), _source_line(info.traceback)
         return Equation(name, inputs, outputs, params, bool(equation.effects), scope, source)
+
+    def _neutral(self, value: Any) -> Any:
+        if isinstance(value, enum.Enum):
+            return value.name
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        if isinstance(value, np.integer):
+            return int(value)
+        if hasattr(value, "eqns") or hasattr(getattr(value, "jaxpr", None), "eqns"):
+            return _Reader(self._rule_order).program(value)
+        if isinstance(value, np.dtype):
+            return value.name
+        if isinstance(value, tuple | list):
+            fields = getattr(value, "_fields", None)
+            items = tuple(map(self._neutral, value))
+            return items if fields is None else dict(zip(fields, items, strict=True))
+        return neutral_size(value)
 
 
 def _needed(jaxpr: Any) -> list[Any]:
@@ -191,22 +233,76 @@ def _variables(atoms: Sequence[Any]) -> list[Any]:
     return [atom for atom in atoms if not isinstance(atom, _JaxLiteral)]
 
 
-def _neutral(value: Any) -> Any:
-    if isinstance(value, enum.Enum):
-        return value.name
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, np.integer):
-        return int(value)
-    if hasattr(value, "eqns") or hasattr(getattr(value, "jaxpr", None), "eqns"):
-        return _Reader().program(value)
-    if isinstance(value, np.dtype):
-        return value.name
-    if isinstance(value, tuple | list):
-        fields = getattr(value, "_fields", None)
-        items = tuple(map(_neutral, value))
-        return items if fields is None else dict(zip(fields, items, strict=True))
-    return value
+def _called(equation: Any) -> Callable[..., list[Any]]:
+    """The equation as a function of its inputs."""
+    found = equation.primitive.get_bind_params(equation.params)
+    # Functions and parameters apart, or the functions among the parameters.
+    functions, params = found if isinstance(found, tuple) else ((), found)
+
+    def call(*arguments: Any) -> list[Any]:
+        return list(equation.primitive.bind(*functions, *arguments, **params))
+
+    return call
+
+
+def _shapes(atoms: Sequence[Any]) -> list[jax.ShapeDtypeStruct]:
+    avals = [atom.aval for atom in atoms]
+    return [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in avals]
+
+
+def _floating(arrays: Sequence[Any]) -> list[int]:
+    return [i for i, x in enumerate(arrays) if np.issubdtype(x.dtype, np.inexact)]
+
+
+_Derived = tuple[Callable[..., list[Any]], list[jax.ShapeDtypeStruct]]
+
+
+def _pushforward(equation: Any) -> _Derived:
+    call, shapes = _called(equation), _shapes(equation.invars)
+    places, kept = _floating(shapes), _floating(_shapes(equation.outvars))
+
+    def pushed(*arrays: Any) -> list[Any]:
+        points, tangents = arrays[: len(shapes)], arrays[len(shapes) :]
+        smooth = _of_places(call, points, places)
+        out, moved = jax.jvp(smooth, [points[i] for i in places], list(tangents))
+        return [*out, *(moved[i] for i in kept)]
+
+    return pushed, [*shapes, *(shapes[i] for i in places)]
+
+
+def _pullback(equation: Any) -> _Derived:
+    call, shapes = _called(equation), _shapes(equation.invars)
+    results = _shapes(equation.outvars)
+    places, kept = _floating(shapes), _floating(results)
+
+    def pulled(*arrays: Any) -> list[Any]:
+        points, cotangents = arrays[: len(shapes)], arrays[len(shapes) :]
+        smooth = _of_places(call, points, places)
+        pull = jax.vjp(lambda *x: [smooth(*x)[i] for i in kept], *[points[i] for i in places])[1]
+        return list(pull(list(cotangents)))
+
+    return pulled, [*shapes, *(results[i] for i in kept)]
+
+
+def _of_places(
+    call: Callable[..., list[Any]], points: Sequence[Any], places: Sequence[int]
+) -> Callable[..., list[Any]]:
+    """The call as a function of some of its arguments."""
+
+    def smooth(*given: Any) -> list[Any]:
+        arguments = list(points)
+        for place, x in zip(places, given, strict=True):
+            arguments[place] = x
+        return call(*arguments)
+
+    return smooth
+
+
+# What a rule is of, by the name of the call.
+_RULES: Final[dict[str, Callable[[Any], _Derived]]] = {
+    "custom_jvp_call": _pushforward,
+    "custom_vjp_call": _pullback,
+}
 
 
 # Frames of these are how the user's code came to be traced, not what it says.

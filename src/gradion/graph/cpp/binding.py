@@ -104,4 +104,4 @@ def make_operator(
 
 
 def _array(names: Names, tensor: Tensor, name: str) -> Array:
-    return Array(names.unique(name), tensor.dtype, tensor.shape)
+    return Array(names.unique(name), tensor.dtype, tensor.type.numbers)

@@ -97,7 +97,7 @@ def export_folder(
     data, calls = [], []
     values = function.arrays(*examples)
     for key, graph in function.graphs.items():
-        more = [np.ones(t.shape, t.dtype) for t in graph.inputs[len(values) :]]
+        more = [np.ones(t.type.numbers, t.dtype) for t in graph.inputs[len(values) :]]
         arrays = [*values, *more]
         found = [np.asarray(y) for y in evaluate(graph, arrays)]
         data.append(_data(key, arrays, found))

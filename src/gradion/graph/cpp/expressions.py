@@ -13,7 +13,7 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from gradion.graph.cpp.scalar_type import cpp_type, is_float, is_signed, literal
+from gradion.graph.cpp.scalar_type import cpp_type, is_float, is_signed, itemsize, literal
 
 __all__ = ["EXPRESSIONS", "Call", "Expression", "expression", "helper_text"]
 
@@ -198,6 +198,7 @@ _CMATH: Final = (
     *("asinh", "acosh", "atanh", "sin", "cos", "tan", "asin", "acos", "atan", "sqrt", "cbrt"),
     *("erf", "erfc", "atan2"),
 )
+_SHIFTS: Final = ("shift_left", "shift_right_logical", "shift_right_arithmetic")
 EXPRESSIONS: Final[dict[str, _Write]] = {
     **{name: _function(name) for name in _CMATH},
     "is_finite": _function("isfinite"),
@@ -226,6 +227,7 @@ EXPRESSIONS: Final[dict[str, _Write]] = {
     "and": _logical("&"),
     "or": _logical("|"),
     "xor": _logical("^"),
+    **{name: _helper(name) for name in _SHIFTS},
     "select_n": _select,
     "clamp": _clamp,
     "round": _round,
@@ -265,7 +267,24 @@ def helper_text(name: str, dtype: str) -> str:
         negated = _wrapping("-")(Call((zero, "x"), dtype, dtype, {})).text
         body = f"x < {zero} ? {negated} : x" if is_signed(dtype) else "x"
         return f"{head}({t} x) {{ return {body}; }}"
-    return _division_text(name, dtype)
+    return _shift_text(name, dtype) if name in _SHIFTS else _division_text(name, dtype)
+
+
+def _shift_text(name: str, dtype: str) -> str:
+    """A shift; one by more bits than there are, or by less than none, shifts all of them out."""
+    t = cpp_type(dtype)
+    unsigned = f"static_cast<{'u' if is_signed(dtype) else ''}{t}>"
+    sign = is_signed(dtype) and name == "shift_right_arithmetic"
+    body = f"{unsigned}(a) {'<<' if name == 'shift_left' else '>>'} b"
+    none_left = "a < 0 ? -1 : 0" if sign else literal(0, dtype)
+    lines = [
+        f"GRADION_FUNCTION {t} {name}_{dtype}({t} a, {t} b) {{",
+        f"  if ({unsigned}(b) >= {8 * itemsize(dtype)}) return {none_left};",
+    ]
+    if sign:
+        # Of a negative number C++ leaves the shift to the implementation.
+        lines.append(f"  if (a < 0) return static_cast<{t}>(~({unsigned}(~a) >> b));")
+    return "\n".join([*lines, f"  return static_cast<{t}>({body});", "}"])
 
 
 def _division_text(name: str, dtype: str) -> str:

@@ -244,9 +244,11 @@ class FunctionWriter:
     def target(self, value: Value) -> Element:
         """The elements of a result."""
         if value.is_scalar:
-            return Element(value.type.dtype, value.type.shape, value.name, None)
+            return Element(value.type.dtype, value.type.numbers, value.name, None)
         place = self.plan.places[value]
-        return Element(value.type.dtype, value.type.shape, self.pointer(place.buffer), place.layout)
+        return Element(
+            value.type.dtype, value.type.numbers, self.pointer(place.buffer), place.layout
+        )
 
     def address(self, view: View | Value) -> str:
         """A pointer to the first element of an array without gaps; null for an empty one."""

@@ -82,11 +82,11 @@ def _body(writer: FunctionWriter, group: Group) -> _Body:
             elif is_local(view, value) and view.value.group == group.index:
                 operands.append(view.value.name)
             else:
-                operands.append(_load(writer, body, view, value.type.shape))
+                operands.append(_load(writer, body, view, value.type.numbers))
         body.steps.append((value, operands))
         if value.stored:
             place = writer.plan.places[value]
-            strides = _significant_strides(value.type.shape, place.layout.strides)
+            strides = _significant_strides(value.type.numbers, place.layout.strides)
             pointer = writer.pointer(place.buffer)
             body.stores[value] = _Access(pointer, value.type.dtype, place.layout.offset, strides)
     return body

@@ -19,6 +19,7 @@ from gradion.graph.cpp.scalar_type import is_float
 from gradion.graph.cpp.value import Buffer, BufferRole, Home, Kernel, Role, Step, Value, View
 from gradion.graph.graph import Graph, Operation, Tensor, TensorType
 from gradion.graph.operators import ELEMENTWISE_KINDS
+from gradion.graph.passes.inlining import inline
 from gradion.graph.prune import needed
 
 __all__ = ["HOLDER_KINDS", "VIEW_KINDS", "Lowered", "lower"]
@@ -39,7 +40,8 @@ class Lowered:
 
 
 def lower(graph: Graph, output_names: Sequence[str]) -> Lowered:
-    """The values that the outputs of a graph need."""
+    """The values that the outputs of a graph need; rules of derivatives are left out."""
+    graph = inline(graph).graph
     return _Lowering(graph, output_names).run()
 
 
@@ -80,11 +82,11 @@ class _Lowering:
             self._iota(operation)
         elif operation.kind == "convert_element_type" and _folds(views[0], operation):
             (tensor,) = operation.outputs
-            array = np.full(tensor.shape, views[0].value.array).astype(tensor.dtype)
+            array = np.full(tensor.type.numbers, views[0].value.array).astype(tensor.dtype)
             self._array(array, tensor, self._name(operation))
         elif operation.kind in ELEMENTWISE_KINDS:
             (tensor,) = operation.outputs
-            views = [_repeated(view, tensor.shape) for view in views]
+            views = [_repeated(view, tensor.type.numbers) for view in views]
             value = Value(self._name(operation), tensor.type, Role.LOOP, operation, operands=views)
             self._add(value, tensor)
         elif operation.kind in VIEW_KINDS:
@@ -101,7 +103,7 @@ class _Lowering:
         self._lowered.values.append(value)
         if home is not None:
             value.home = Home(home, _same)
-        view = View(value, value.type.shape)
+        view = View(value, value.type.numbers)
         if tensor is not None:
             value.flat = value.flat or tensor in self._flat
             self._views[tensor] = view
@@ -119,8 +121,8 @@ class _Lowering:
             # One number for all elements: bit by bit, since nan is not equal to itself.
             number = TensorType(tensor.dtype, ())
             value = Value(name, number, Role.LITERAL, array=array.ravel()[0])
-            step = functools.partial(Layout.broadcast, shape=tensor.shape, axes=())
-            self._views[tensor] = self._add(value, None).through(step, tensor.shape)
+            step = functools.partial(Layout.broadcast, shape=tensor.type.numbers, axes=())
+            self._views[tensor] = self._add(value, None).through(step, tensor.type.numbers)
             return
         buffer = Buffer(name, tensor.dtype, tensor.type.size, BufferRole.CONSTANT)
         self._add(Value(name, tensor.type, Role.CONSTANT, array=array), tensor, home=buffer)
@@ -128,8 +130,8 @@ class _Lowering:
     def _iota(self, operation: Operation) -> None:
         (tensor,) = operation.outputs
         axis = operation.attributes["dimension"]
-        row = np.arange(tensor.shape[axis]).astype(tensor.dtype)
-        self._array(_along(row, tensor.shape, axis), tensor, self._name(operation))
+        row = np.arange(tensor.type.numbers[axis]).astype(tensor.dtype)
+        self._array(_along(row, tensor.type.numbers, axis), tensor, self._name(operation))
 
     def _kernel(self, operation: Operation, views: list[View]) -> None:
         control = operation.kind in _CONTROL
@@ -162,12 +164,12 @@ class _Lowering:
 
     def reshape(self, tensor: Tensor, view: View) -> None:
         """Let a tensor be a view in another shape, of a copy where that needs one."""
-        step: Step = functools.partial(Layout.reshaped, shape=tensor.shape)
-        plain = view.layout(Layout.contiguous(view.value.type.shape))
+        step: Step = functools.partial(Layout.reshaped, shape=tensor.type.numbers)
+        plain = view.layout(Layout.contiguous(view.value.type.numbers))
         if plain is None or step(plain) is None:
             view = self.copy(view)
             view.value.flat = True
-        self._views[tensor] = view.through(step, tensor.shape, in_order=True)
+        self._views[tensor] = view.through(step, tensor.type.numbers, in_order=True)
 
     def holder(self, tensor: Tensor, name: str) -> Value:
         """A value that is put together of parts."""
@@ -177,7 +179,7 @@ class _Lowering:
 
     def part(self, holder: Value, view: View, region: Step) -> None:
         """Let the region of a holder be a view's elements."""
-        plain = region(Layout.contiguous(holder.type.shape))
+        plain = region(Layout.contiguous(holder.type.numbers))
         self._put(view, holder, region, contiguous=plain is not None and plain.is_contiguous)
 
     def fill(self, holder: Value, view: View) -> Value:
@@ -205,7 +207,7 @@ class _Lowering:
             value.flat = True
             if isinstance(place, Value):
                 place.flat = True
-        shape = value.type.shape
+        shape = value.type.numbers
         value.home = Home(place, lambda whole: _fitted(region(whole), shape))
         if isinstance(place, Value):
             place.parts.append(value)
@@ -273,7 +275,7 @@ def _flat_tensors(operations: Sequence[Operation]) -> frozenset[Tensor]:
         elif operation.kind in VIEW_KINDS:
             before, after = operation.inputs[0], operation.outputs[0]
             reshaped = operation.kind == "reshape" and (
-                significant(before.shape) != significant(after.shape)
+                significant(before.type.numbers) != significant(after.type.numbers)
             )
             if reshaped or any(tensor in flat for tensor in operation.outputs):
                 flat.add(before)
@@ -283,9 +285,9 @@ def _flat_tensors(operations: Sequence[Operation]) -> frozenset[Tensor]:
 def _broadcast(low: _Lowering, operation: Operation, view: View) -> None:
     (tensor,) = operation.outputs
     axes = operation.attributes["broadcast_dimensions"]
-    step = functools.partial(Layout.broadcast, shape=tensor.shape, axes=tuple(axes))
-    same = np.prod(tensor.shape) == np.prod(view.shape)
-    low.view(tensor, view.through(step, tensor.shape, in_order=bool(same)))
+    step = functools.partial(Layout.broadcast, shape=tensor.type.numbers, axes=tuple(axes))
+    same = np.prod(tensor.type.numbers) == np.prod(view.shape)
+    low.view(tensor, view.through(step, tensor.type.numbers, in_order=bool(same)))
 
 
 def _reshape(low: _Lowering, operation: Operation, view: View) -> None:
@@ -301,7 +303,9 @@ def _slice(low: _Lowering, operation: Operation, view: View) -> None:
         limits=given["limit_indices"],
         steps=given["strides"],
     )
-    low.view(tensor, view.through(step, tensor.shape, in_order=tensor.shape == view.shape))
+    low.view(
+        tensor, view.through(step, tensor.type.numbers, in_order=tensor.type.numbers == view.shape)
+    )
 
 
 def _transpose(low: _Lowering, operation: Operation, view: View) -> None:
@@ -309,21 +313,24 @@ def _transpose(low: _Lowering, operation: Operation, view: View) -> None:
     order = operation.attributes["permutation"]
     moved = [axis for axis in order if view.shape[axis] != 1]
     step = functools.partial(Layout.transposed, permutation=tuple(order))
-    low.view(tensor, view.through(step, tensor.shape, in_order=moved == sorted(moved)))
+    low.view(tensor, view.through(step, tensor.type.numbers, in_order=moved == sorted(moved)))
 
 
 def _rev(low: _Lowering, operation: Operation, view: View) -> None:
     (tensor,) = operation.outputs
     step = functools.partial(Layout.reversed, axes=tuple(operation.attributes["dimensions"]))
-    low.view(tensor, view.through(step, tensor.shape, in_order=0 in tensor.shape))
+    low.view(tensor, view.through(step, tensor.type.numbers, in_order=0 in tensor.type.numbers))
 
 
 def _split(low: _Lowering, operation: Operation, view: View) -> None:
     axis, start = operation.attributes["axis"], 0
     for tensor in operation.outputs:
-        stop = start + tensor.shape[axis]
+        stop = start + tensor.type.numbers[axis]
         step = _region(view.shape, axis, start, stop)
-        low.view(tensor, view.through(step, tensor.shape, in_order=tensor.shape == view.shape))
+        low.view(
+            tensor,
+            view.through(step, tensor.type.numbers, in_order=tensor.type.numbers == view.shape),
+        )
         start = stop
 
 
@@ -343,7 +350,7 @@ def _tile(low: _Lowering, operation: Operation, view: View) -> None:
     sizes = [n for pair in zip(reps, view.shape, strict=True) for n in pair]
     axes = range(1, 2 * len(view.shape), 2)
     step = functools.partial(Layout.broadcast, shape=sizes, axes=tuple(axes))
-    low.reshape(tensor, view.through(step, sizes, in_order=tensor.shape == view.shape))
+    low.reshape(tensor, view.through(step, sizes, in_order=tensor.type.numbers == view.shape))
 
 
 def _region(shape: Sequence[int], axis: int, start: int, stop: int, step: int = 1) -> Step:
@@ -358,7 +365,7 @@ def _concatenate(low: _Lowering, operation: Operation, views: list[View]) -> Non
     holder = low.holder(tensor, operation.name.rsplit("/", 1)[-1])
     for view in views:
         stop = start + view.shape[axis]
-        low.part(holder, view, _region(tensor.shape, axis, start, stop))
+        low.part(holder, view, _region(tensor.type.numbers, axis, start, stop))
         start = stop
 
 
@@ -367,7 +374,7 @@ def _stack(low: _Lowering, operation: Operation, views: list[View]) -> None:
     axis = operation.attributes["axis"]
     holder = low.holder(tensor, operation.name.rsplit("/", 1)[-1])
     for i, view in enumerate(views):
-        low.part(holder, view, _region(tensor.shape, axis, i, i + 1))
+        low.part(holder, view, _region(tensor.type.numbers, axis, i, i + 1))
 
 
 def _pad(low: _Lowering, operation: Operation, views: list[View]) -> None:
@@ -377,7 +384,9 @@ def _pad(low: _Lowering, operation: Operation, views: list[View]) -> None:
     config = operation.attributes["padding_config"]
     starts, limits, steps = [], [], []
     first, last = [], []
-    for n, size, (low_pad, _, interior) in zip(view.shape, tensor.shape, config, strict=True):
+    for n, size, (low_pad, _, interior) in zip(
+        view.shape, tensor.type.numbers, config, strict=True
+    ):
         # Elements that negative padding cuts off are not looked at.
         inside = [i for i in range(n) if 0 <= low_pad + i * (interior + 1) < size]
         first.append(inside[0] if inside else 0)
@@ -388,9 +397,9 @@ def _pad(low: _Lowering, operation: Operation, views: list[View]) -> None:
     kept = [b - a for a, b in zip(first, last, strict=True)]
     cut = functools.partial(Layout.sliced, starts=first, limits=last, steps=[1] * len(first))
     region = functools.partial(Layout.sliced, starts=starts, limits=limits, steps=steps)
-    whole = functools.partial(Layout.broadcast, shape=tensor.shape, axes=())
+    whole = functools.partial(Layout.broadcast, shape=tensor.type.numbers, axes=())
     holder = low.holder(tensor, operation.name.rsplit("/", 1)[-1])
-    filled = low.fill(holder, padding.through(whole, tensor.shape))
+    filled = low.fill(holder, padding.through(whole, tensor.type.numbers))
     if 0 not in kept:
         inner = view.through(cut, kept, in_order=tuple(kept) == view.shape)
         low.write_over(holder, inner, region, filled)

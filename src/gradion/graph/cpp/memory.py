@@ -1,23 +1,20 @@
 """Where values are kept: homes, and a workspace in which memory is used again.
 
 A buffer of the workspace is taken from the first group that writes it to the last that reads it.
-Buffers are placed in the order of their sizes, the largest first, each at the lowest offset that
-is free for its time (first fit).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, final
+from typing import final
 
 from gradion.graph.cpp.grouping import Group
 from gradion.graph.cpp.layout import Layout
 from gradion.graph.cpp.value import Buffer, BufferRole, Role, Value, View
+from gradion.graph.placement import Block, place_blocks
 
 __all__ = ["MemoryPlan", "Place", "plan_memory"]
-
-_ALIGNMENT: Final = 64  # [bytes], a cache line
 
 
 @final
@@ -74,7 +71,7 @@ def plan_memory(values: list[Value], groups: list[Group]) -> MemoryPlan:
 
 
 def _place(value: Value, owned: dict[Value, Buffer]) -> Place:
-    plain = Layout.contiguous(value.type.shape)
+    plain = Layout.contiguous(value.type.numbers)
     if value.home is None:
         if value not in owned:
             owned[value] = Buffer(
@@ -101,22 +98,7 @@ def _use(buffer: Buffer, group: int) -> None:
 
 
 def _arrange(places: dict[Value, Place], buffers: list[Buffer]) -> MemoryPlan:
-    end = total = 0
-    placed: list[Buffer] = []
-    for buffer in sorted(buffers, key=lambda b: -b.n_bytes):
-        offset = 0
-        for other in sorted(placed, key=lambda b: b.offset):
-            if other.last < buffer.first or other.first > buffer.last:
-                continue
-            if offset + buffer.n_bytes <= other.offset:
-                break
-            offset = max(offset, _aligned(other.offset + other.n_bytes))
+    placement = place_blocks([Block(b.n_bytes, b.first, b.last) for b in buffers])
+    for buffer, offset in zip(buffers, placement.offsets, strict=True):
         buffer.offset = offset
-        placed.append(buffer)
-        end = max(end, offset + buffer.n_bytes)
-        total += _aligned(buffer.n_bytes)
-    return MemoryPlan(places, tuple(buffers), _aligned(end), total)
-
-
-def _aligned(n_bytes: int) -> int:
-    return -(-n_bytes // _ALIGNMENT) * _ALIGNMENT
+    return MemoryPlan(places, tuple(buffers), placement.n_bytes, placement.unshared)

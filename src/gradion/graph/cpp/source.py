@@ -8,8 +8,10 @@ from typing import Final, final
 
 from gradion.graph.cpp.function import FunctionSet, FunctionText
 from gradion.graph.cpp.names import Names
+from gradion.graph.cpp.pattern_text import pattern_declarations, pattern_text
 from gradion.graph.cpp.scalar_type import cpp_type
 from gradion.graph.graph import Graph
+from gradion.graph.sparse import SparsePattern
 
 __all__ = ["CppOptions", "CppSource", "write_cpp"]
 
@@ -63,6 +65,7 @@ def write_cpp(
     graphs: Mapping[str, Graph],
     *,
     outputs: Mapping[str, Sequence[str]] | None = None,
+    patterns: Mapping[str, SparsePattern] | None = None,
     options: CppOptions | None = None,
 ) -> CppSource:
     """C++17 of graphs, a function each, under the names that are their keys.
@@ -78,6 +81,8 @@ def write_cpp(
     bytes, aligned for every type (64 is best); it may be null where that is 0. Nothing is
     allocated, nothing can fail, nothing is kept between calls. Outputs must not overlap inputs,
     the workspace or each other. `outputs` names the results; else they are out_0, out_1, ...
+    Where a graph `law` gives the values of a sparse matrix, `patterns` has its pattern, and the
+    file the arrays `law_indptr` and `law_indices` (int32_t): compressed sparse rows.
 
     Raises ValueError for a name that C++ cannot have, and UnsupportedOperationError for an
     operation or a dtype that C++ is not written of.
@@ -96,10 +101,12 @@ def write_cpp(
     }
     note = "// Written by gradion from a captured graph; there is nothing to edit here.\n"
     parts = ["#pragma once\n" if chosen.header_only else "", note, _PREAMBLE, functions.text(), ""]
+    tables = patterns or {}
+    parts += [pattern_text(name, p, linked=not chosen.header_only) for name, p in tables.items()]
     if not chosen.header_only:
         parts += [_interface(name, function) for name, function in made.items()]
     text = "\n".join(part for part in parts if part)
-    return CppSource(text.rstrip("\n") + "\n", _header(made), made)
+    return CppSource(text.rstrip("\n") + "\n", _header(made, tables), made)
 
 
 def _interface(name: str, function: FunctionText) -> str:
@@ -121,11 +128,12 @@ def _interface(name: str, function: FunctionText) -> str:
     )
 
 
-def _header(functions: Mapping[str, FunctionText]) -> str:
+def _header(functions: Mapping[str, FunctionText], patterns: Mapping[str, SparsePattern]) -> str:
     lines = [
         "// Written by gradion from a captured graph; there is nothing to edit here.",
         "#pragma once",
         "#include <stddef.h>",
+        "#include <stdint.h>",
         "",
         "#ifdef __cplusplus",
         'extern "C" {',
@@ -140,5 +148,7 @@ def _header(functions: Mapping[str, FunctionText]) -> str:
             f"void {name}(const void* const* inputs, void* const* outputs, void* workspace);"
         )
         lines.append(f"size_t {name}_workspace(void);  // [bytes]")
+        if name in patterns:
+            lines += pattern_declarations(name, patterns[name])
         lines.append("")
     return "\n".join([*lines, "#ifdef __cplusplus", "}", "#endif", ""])

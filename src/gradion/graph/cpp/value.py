@@ -85,7 +85,7 @@ class Value:
     @property
     def loop(self) -> tuple[int, ...]:
         """The shape of its loop; values of equal loops can share one."""
-        return significant(self.type.shape)
+        return significant(self.type.numbers)
 
     @property
     def is_scalar(self) -> bool:

@@ -9,23 +9,16 @@ import jax
 from jax import lax
 
 from gradion.graph.graph import Graph, Operation
-from gradion.graph.operators.kind import OperationKind
+from gradion.graph.operators.kind import OperationKind, run
 
 __all__ = ["CONTROL"]
-
-
-def _run(graph: Graph, inputs: Sequence[Any]) -> list[jax.Array]:
-    # The evaluator looks operations up in the table, which this row is in.
-    from gradion.graph.evaluate import evaluate
-
-    return evaluate(graph, inputs)
 
 
 def _cond(operation: Operation, inputs: Sequence[Any]) -> Sequence[jax.Array]:
     index, *operands = inputs
 
     def branch(graph: Graph) -> Any:
-        return lambda *arguments: tuple(_run(graph, arguments))
+        return lambda *arguments: tuple(run(graph, arguments))
 
     return list(lax.switch(index, [branch(g) for g in operation.subgraphs], *operands))
 
@@ -41,8 +34,8 @@ def _while(operation: Operation, inputs: Sequence[Any]) -> Sequence[jax.Array]:
     of_cond, of_body = inputs[:n_cond], inputs[n_cond:first]
     return list(
         lax.while_loop(
-            lambda carry: _run(cond, [*of_cond, *carry])[0],
-            lambda carry: tuple(_run(body, [*of_body, *carry])),
+            lambda carry: run(cond, [*of_cond, *carry])[0],
+            lambda carry: tuple(run(body, [*of_body, *carry])),
             tuple(inputs[first:]),
         )
     )
@@ -65,7 +58,7 @@ def _scan(operation: Operation, inputs: Sequence[Any]) -> Sequence[jax.Array]:
     constants = inputs[:first]
 
     def step(carry: Any, scanned: Any) -> tuple[Any, Any]:
-        out = _run(body, [*constants, *carry, *scanned])
+        out = run(body, [*constants, *carry, *scanned])
         return tuple(out[: last - first]), tuple(out[last - first :])
 
     carry, stacked = lax.scan(

@@ -105,6 +105,9 @@ _BINARY: Final = (
     _plain("and", lax.bitwise_and),
     _plain("or", lax.bitwise_or),
     _plain("xor", lax.bitwise_xor),
+    _plain("shift_left", lax.shift_left),
+    _plain("shift_right_logical", lax.shift_right_logical),
+    _plain("shift_right_arithmetic", lax.shift_right_arithmetic),
 )
 _OTHER: Final = (
     _plain("select_n", lax.select_n),

@@ -66,11 +66,14 @@ def _scatter(name: str, primitive: str, function: Callable[..., jax.Array]) -> O
 
 
 def _dynamic_slice(operation: Operation, inputs: Sequence[Any]) -> Sequence[jax.Array]:
-    return [lax.dynamic_slice(inputs[0], inputs[1:], operation.attributes["slice_sizes"])]
+    sizes = operation.attributes["slice_sizes"]
+    # The primitive's indices never count from the end: capture has what makes them so.
+    return [lax.dynamic_slice(inputs[0], inputs[1:], sizes, allow_negative_indices=False)]
 
 
 def _dynamic_update_slice(_operation: Operation, inputs: Sequence[Any]) -> Sequence[jax.Array]:
-    return [lax.dynamic_update_slice(inputs[0], inputs[1], inputs[2:])]
+    array, part, *starts = inputs
+    return [lax.dynamic_update_slice(array, part, starts, allow_negative_indices=False)]
 
 
 def _search(operation: Operation, inputs: Sequence[Any]) -> Sequence[jax.Array]:

@@ -8,9 +8,9 @@ from typing import Any, final
 
 import jax
 
-from gradion.graph.graph import Operation
+from gradion.graph.graph import Graph, Operation
 
-__all__ = ["OperationKind", "chosen", "no_attributes"]
+__all__ = ["OperationKind", "chosen", "no_attributes", "run"]
 
 Attributes = dict[str, Any]
 
@@ -27,6 +27,14 @@ def chosen(*names: str) -> Callable[[Mapping[str, Any]], Attributes]:
         return {name: params[name] for name in names}
 
     return choose
+
+
+def run(graph: Graph, inputs: Sequence[Any]) -> list[jax.Array]:
+    """The outputs of a subgraph."""
+    # The evaluator looks operations up in the table, and rows of the table run subgraphs.
+    from gradion.graph.evaluate import evaluate
+
+    return evaluate(graph, inputs)
 
 
 @final

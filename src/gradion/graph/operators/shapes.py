@@ -74,6 +74,11 @@ def _iota(operation: Operation, _inputs: Sequence[Any]) -> Sequence[jax.Array]:
     return [lax.broadcasted_iota(jnp.dtype(given["dtype"]), given["shape"], given["dimension"])]
 
 
+def _size(operation: Operation, _inputs: Sequence[Any]) -> Sequence[jax.Array]:
+    (tensor,) = operation.outputs
+    return [jnp.asarray(operation.attributes["dim"], tensor.dtype)]
+
+
 def _split(operation: Operation, inputs: Sequence[Any]) -> Sequence[jax.Array]:
     return list(lax.split(inputs[0], operation.attributes["sizes"], operation.attributes["axis"]))
 
@@ -104,5 +109,7 @@ SHAPES: Final[tuple[OperationKind, ...]] = (
     OperationKind("tile", ("tile",), _tile, chosen("reps")),
     OperationKind("pad", ("pad",), _pad, chosen("padding_config")),
     OperationKind("iota", ("iota",), _iota, chosen("dtype", "shape", "dimension")),
+    # The number that a size is; it is one of the few places where a size is a value.
+    OperationKind("size", ("dim_as_value",), _size, chosen("dim")),
     OperationKind("split", ("split",), _split, chosen("sizes", "axis")),
 )

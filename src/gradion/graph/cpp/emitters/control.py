@@ -102,7 +102,7 @@ def write_scan(writer: FunctionWriter, kernel: Kernel) -> None:
             )
         ]
         rows = [
-            _row(pointer, value.type.shape, at)
+            _row(pointer, value.type.numbers, at)
             for value, pointer in zip(stacked, results[n_carries:], strict=True)
         ]
         following = [writer.pointer(buffer) for buffer in kernel.carried]

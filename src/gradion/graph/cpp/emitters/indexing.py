@@ -148,16 +148,26 @@ def _starts(
         )
     # A promise costs nothing to keep: a start outside is moved inside, and reads no foreign memory.
     moved = mode != "FILL_OR_DROP"
+    within = _within(kernel.operands[1].value.array, lasts)
     conditions = []
     for k, last in enumerate(lasts):
         text = f"static_cast<int64_t>({indices.at([*batch, str(k)])})"
-        if moved:
+        if within:
+            pass
+        elif moved:
             writer.use_helpers([("inside", "int64")])
             text = f"inside_int64({text}, {last})"
         else:
             conditions.append(f"start_{k} >= 0 && start_{k} <= {last}")
         writer.line(f"const int64_t start_{k} = {text};")
     return f"({' && '.join(conditions)})" if conditions else ""
+
+
+def _within(known: np.ndarray | None, lasts: list[int]) -> bool:
+    """Whether indices that are part of the program all lie inside."""
+    if known is None or not known.size or not lasts:
+        return False
+    return bool(known.min() >= 0 and known.max() <= min(lasts))
 
 
 def _batch_places(

@@ -36,7 +36,7 @@ def _without_duplicates(pairs: Sequence[tuple[str, object]]) -> dict[str, object
     if len(result) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise InputError(f"the key {twice!r} stands twice in one object", mend="keep one")
+        raise InputError(f"the key {twice[:100]!r} stands twice in one object", mend="keep one")
     return result
 
 

@@ -1,0 +1,1 @@
+"""The program that the generated C++ is timed on, and its competitors."""

@@ -1,0 +1,28 @@
+"""Where a graph is being written: which one, in which scope, after which operations."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, final
+
+if TYPE_CHECKING:
+    from gradion.graph.graph import Graph, Operation
+
+__all__ = ["BuildContext", "build_contexts"]
+
+
+@final
+@dataclass(frozen=True)
+class BuildContext:
+    """The graph that takes new operations, their scope, and what they run after."""
+
+    graph: Graph
+    scope: str = ""
+    control_inputs: tuple[Operation, ...] = ()
+
+
+# The innermost one last; each thread and each task has its own.
+build_contexts: Final[ContextVar[tuple[BuildContext, ...]]] = ContextVar(
+    "gradion_build_contexts", default=()
+)
