@@ -192,7 +192,7 @@ class _Reader:
                 params["rule"] = trace(derived, shapes, rule_order=self._rule_order - 1)
         if "ft_in" in params:
             # jax 0.12: trees of (constants, carries, scanned) in place of two numbers.
-            trees = equation.params["ft_in"].elts
+            trees = equation.params["ft_in"].unpack()
             params["num_consts"], params["num_carry"] = (len(list(t.vals)) for t in trees[:2])
             params = {key: value for key, value in params.items() if not key.startswith("ft_")}
         outputs = tuple(map(self._variable, equation.outvars))

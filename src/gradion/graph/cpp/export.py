@@ -14,6 +14,7 @@ from gradion.graph.cpp.function import FunctionText
 from gradion.graph.cpp.scalar_type import cpp_type, literal
 from gradion.graph.cpp.source import CppOptions
 from gradion.graph.evaluate import evaluate
+from gradion.graph.graph import TensorType
 
 __all__ = ["export_folder"]
 
@@ -88,7 +89,8 @@ def export_folder(
     too. `make` builds and runs `<name>_test`: it calls them on the arrays of the examples and
     compares with what JAX gives for these, stored in the file; its exit status is 0 if all agree
     to `tolerance`, relative to the largest number of each result. Tangents and cotangents of the
-    test are ones. An existing folder's files of these names are replaced. Returns the folder.
+    test are 1, 1/2, 1/3, ... An existing folder's files of these names are replaced. Returns the
+    folder.
     """
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +99,7 @@ def export_folder(
     data, calls = [], []
     values = function.arrays(*examples)
     for key, graph in function.graphs.items():
-        more = [np.ones(t.type.numbers, t.dtype) for t in graph.inputs[len(values) :]]
+        more = [_uneven(t.type) for t in graph.inputs[len(values) :]]
         arrays = [*values, *more]
         found = [np.asarray(y) for y in evaluate(graph, arrays)]
         data.append(_data(key, arrays, found))
@@ -114,6 +116,12 @@ def export_folder(
     for file, text in files.items():
         (folder / file).write_text(text, encoding="ascii")
     return folder
+
+
+def _uneven(tensor_type: TensorType) -> np.ndarray:
+    """1, 1/2, 1/3, ...: where all are alike, results may cancel to nothing but rounding."""
+    numbers = 1.0 / np.arange(1, tensor_type.size + 1)
+    return numbers.reshape(tensor_type.numbers).astype(tensor_type.dtype)
 
 
 def _data(key: str, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> str:

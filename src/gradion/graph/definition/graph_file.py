@@ -33,6 +33,8 @@ from gradion.graph.definition.parts import (
     read_parts,
 )
 from gradion.graph.definition.tensor_file import read_tensors, write_tensors
+from gradion.graph.graph import Graph
+from gradion.graph.state import variables
 
 __all__ = ["from_bytes", "load", "save", "to_bytes"]
 
@@ -129,11 +131,24 @@ def _definition(parts: Mapping[str, bytes], where: str, limits: Limits) -> Graph
     for name, item in fields["signatures"].pairs().items():
         item.at(name, name).label()
         signatures[name] = NamedSignature.from_json(item, limits)
+        _check_names(signatures[name], graph, item)
     metadata = {name: item.text() for name, item in fields["metadata"].pairs().items()}
+    held = {operation.name for operation in variables(graph)}
+    for name in stored:
+        if name not in held:
+            raise InputError(f"there is no variable {name[:100]!r}", where=where)
     try:
         return GraphDef(graph, {**initial_values(graph), **stored}, signatures, metadata)
     except InputError as error:
         raise InputError(error.what, where=where, mend=error.mend) from None
+
+
+def _check_names(signature: NamedSignature, graph: Graph, entry: JsonEntry) -> None:
+    """Raise InputError if a tensor is not there; to look for near names in a file takes long."""
+    known = {tensor.name for operation in graph for tensor in operation.outputs}
+    for name in (*signature.inputs.values(), *signature.outputs.values()):
+        if name not in known:
+            raise entry.error(f"there is no tensor {name[:100]!r}")
 
 
 def _stored(definition: GraphDef) -> dict[str, np.ndarray]:

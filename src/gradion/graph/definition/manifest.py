@@ -108,7 +108,10 @@ class Manifest:
         return cls(
             {name: _part(item) for name, item in fields["parts"].pairs().items()},
             tuple(item.label() for item in fields["kinds"].items()),
-            {n: item.label(empty=True) for n, item in fields["operators"].pairs().items()},
+            {
+                item.at(name, name).label(): item.label(empty=True)
+                for name, item in fields["operators"].pairs().items()
+            },
             {name: _derived(item) for name, item in fields["derived"].pairs().items()},
             (major, minor),
             fields["gradion"].label(),

@@ -46,7 +46,9 @@ def _integer_pow(operation: Operation, inputs: Sequence[Any]) -> Sequence[jax.Ar
 
 
 def _convert(operation: Operation, inputs: Sequence[Any]) -> Sequence[jax.Array]:
-    return [lax.convert_element_type(inputs[0], jnp.dtype(operation.attributes["new_dtype"]))]
+    # jax 0.12 converts an array of numpy as numpy does: NaN to the least integer, not to 0.
+    x = jnp.asarray(inputs[0])
+    return [lax.convert_element_type(x, jnp.dtype(operation.attributes["new_dtype"]))]
 
 
 _UNARY: Final = (

@@ -19,7 +19,7 @@ from gradion.graph.session.operation_runner import OperationRunner
 from gradion.graph.session.run_trace import StepAnalysis, TracedRun, TraceEvent
 from gradion.graph.session.runtime import AbstractStep
 from gradion.graph.session.step_layout import Computed, Passed, Source, StepLayout
-from gradion.graph.session.variable_store import VariableStore
+from gradion.graph.session.variable_store import Values, VariableStore
 from gradion.graph.xla import ExecutableCache, compile_xla
 
 __all__ = ["LocalStep"]
@@ -86,7 +86,6 @@ class LocalStep(AbstractStep):
                     self._template[k] = source[()]
                 case np.ndarray():
                     self._known.append((k, source))
-        self._passes_variables = any(place >= layout.n_feeds for _, place in self._passed)
         self._shows_written = any(place < len(layout.written) for _, place, _ in self._computed)
         self._is_computed = len(self._computed) == len(layout.fetches)
         # In most graphs without variables: everything is computed of feeds.
@@ -133,31 +132,19 @@ class LocalStep(AbstractStep):
                     # A feed may be read until then, and an error may come.
                     found[0].block_until_ready()
             return found, passed
-        if self._passes_variables:
-            # A buffer cannot be taken over while it is being copied.
-            with self._store.lock:
-                return self._compute(arrays, self._read(), call)
-        values = self._read()
-        try:
-            return self._compute(arrays, values, call)
-        except _DELETED:
-            # Most likely another thread's run has taken over a buffer since it was looked up.
-            # Nothing has been changed; with the lock that cannot be the reason again.
-            if not values:
-                raise
-            with self._store.lock:
-                return self._compute(arrays, self._read(), call)
+        if self._layout.reads:
+            return self._store.read(self._compute, arrays, call)
+        return self._compute({}, arrays, call)
 
-    def _compute(
-        self, arrays: Sequence[Any], values: Sequence[jax.Array], call: _Call
-    ) -> _Executed:
+    def _compute(self, current: Values, arrays: Sequence[Any], call: _Call) -> _Executed:
+        values = self._read(current)
         passed = self._pass(arrays, values) if self._passed else ()
         return call(*self._pick(arrays, values)), passed
 
     def _change(self, arrays: Sequence[Any], call: _Call) -> _Executed:
         """Compute, and change variables; the lock is held."""
         layout = self._layout
-        values = self._read()
+        values = self._read(self._store.current())
         passed = self._pass(arrays, values) if self._passed else ()
         inputs = self._pick(arrays, values)
         others: dict[str, jax.Array] = {}
@@ -205,9 +192,9 @@ class LocalStep(AbstractStep):
             self._store.drop_lost()
             raise
 
-    def _read(self) -> tuple[jax.Array, ...]:
+    def _read(self, current: Values) -> tuple[jax.Array, ...]:
         try:
-            return self._values(self._store.current())
+            return self._values(current)
         except KeyError as error:
             variables = {variable.name: variable for variable in self._layout.reads}
             raise UninitializedVariableError.of(variables[error.args[0]]) from None

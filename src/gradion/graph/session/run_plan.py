@@ -38,9 +38,7 @@ class RunPlan:
 
     def run(self, values: Iterable[Any]) -> Any:
         """The fetches for these feeds."""
-        arrays = fed_arrays(self._feeds, values) if self._feeds else []
-        if self._order is not None:
-            arrays = [arrays[place] for place in self._order]
+        arrays = self._arrays(values)
         table = self._table
         step = table.step or table.find(arrays) or table.prepare(arrays)
         return self._build(step.run(arrays))
@@ -48,9 +46,7 @@ class RunPlan:
     def trace(self, values: Iterable[Any], options: RunOptions, metadata: RunMetadata) -> Any:
         """Do what `run` does, and fill in what it took."""
         start = time.perf_counter()
-        arrays = fed_arrays(self._feeds, values)
-        if self._order is not None:
-            arrays = [arrays[place] for place in self._order]
+        arrays = self._arrays(values)
         fed = time.perf_counter()
         events = [TraceEvent("feed", "run", start, fed - start)]
         step = self._table.find(arrays)
@@ -62,3 +58,10 @@ class RunPlan:
         metadata.events = (*events, *traced.events)
         metadata.analysis = traced.analysis
         return self._build(traced.results)
+
+    def _arrays(self, values: Iterable[Any]) -> list[Any]:
+        """The inputs of the step."""
+        if not self._feeds:
+            return []
+        arrays = fed_arrays(self._feeds, values)
+        return arrays if self._order is None else [arrays[place] for place in self._order]

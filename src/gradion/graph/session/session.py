@@ -94,6 +94,8 @@ class AbstractSession(ABC):
         feed of another shape, UnfedPlaceholderError, UninitializedVariableError,
         CheckFailedError, and RuntimeError if the session is closed.
         """
+        if feed_dict is not None and type(feed_dict) is not dict:
+            feed_dict = _mapping(feed_dict)
         names = tuple(feed_dict) if feed_dict else ()
         key = (fetches if type(fetches) is Tensor else fetch_key(fetches), names)
         plan = self._plans.get(key)
@@ -264,3 +266,9 @@ class InteractiveSession(AbstractSession):
         """Close it, and go back to the session and the graph of before."""
         uninstall(self)
         self._shut()
+
+
+def _mapping(feed_dict: Any) -> dict[Any, Any]:
+    if isinstance(feed_dict, Mapping):
+        return dict(feed_dict)
+    raise TypeError(f"feed_dict: got {type(feed_dict).__name__}, expected a mapping")
