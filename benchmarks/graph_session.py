@@ -1,10 +1,11 @@
 """Sessions beside those of TensorFlow 1, and beside bare jit.
 
-    JAX_CPU_ENABLE_ASYNC_DISPATCH=0 python benchmarks/graph_session.py [part ...]
+    python benchmarks/graph_session.py [part ...]
 
 Parts: small (a constant, a + 1), train (a step of an MLP 64-128-128-1, batch 64, by SGD and Adam),
 first (from a graph to its first results). Competitors take turns in one process; median of the
-rounds (least). TensorFlow takes part where it is installed.
+rounds (least). TensorFlow takes part where it is installed, as it comes and with its operations in
+the caller's thread (inter_op_parallelism_threads=-1), which is quicker for programs this small.
 """
 
 from __future__ import annotations
@@ -51,6 +52,15 @@ def tensorflow() -> Any:
     return tensorflow.compat.v1
 
 
+def tensorflow_sessions(tf: Any, graph: Any) -> dict[str, Any]:
+    """Sessions of TensorFlow 1, by what is said of them."""
+    in_thread = tf.ConfigProto(inter_op_parallelism_threads=-1)
+    return {
+        "TensorFlow": tf.Session(graph=graph),
+        "TensorFlow in one thread": tf.Session(graph=graph, config=in_thread),
+    }
+
+
 def data() -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """A batch, its targets, and first weights and biases, in float32."""
     rng = np.random.default_rng(0)
@@ -87,11 +97,11 @@ def small() -> None:
         with tf.Graph().as_default() as other:
             b = tf.placeholder(tf.float64, ())
             more, two = b + 1.0, tf.constant(2.0)
-            peer = tf.Session(graph=other)
+        for who, peer in tensorflow_sessions(tf, other).items():
             called = peer.make_callable(more, [b])
-        runs["a constant: TensorFlow, Session.run"] = lambda: peer.run(two)
-        runs["a + 1: TensorFlow, Session.run"] = lambda: peer.run(more, {b: fed})
-        runs["a + 1: TensorFlow, make_callable"] = lambda: called(fed)
+            runs[f"a constant: {who}, Session.run"] = lambda s=peer: s.run(two)
+            runs[f"a + 1: {who}, Session.run"] = lambda s=peer: s.run(more, {b: fed})
+            runs[f"a + 1: {who}, make_callable"] = lambda f=called: f(fed)
     show(compare(dict(sorted(runs.items()))))
 
 
@@ -134,8 +144,8 @@ def jit_step(optimiser: optax.GradientTransformation) -> _Run:
     return run
 
 
-def tensorflow_step(make: Callable[[Any], Any]) -> tuple[_Run, _Run]:
-    """A step of TensorFlow 1, by run and by a callable; each returns the loss."""
+def tensorflow_steps(make: Callable[[Any], Any]) -> dict[str, _Run]:
+    """Steps of TensorFlow 1, by run and by a callable; each returns the loss."""
     tf = tensorflow()
     x, y, weights = data()
     with tf.Graph().as_default() as graph:
@@ -147,13 +157,15 @@ def tensorflow_step(make: Callable[[Any], Any]) -> tuple[_Run, _Run]:
             h = tf.tanh(h @ w + b)
         loss = tf.reduce_mean((h @ held[-2] + held[-1] - targets) ** 2)
         train = make(tf).minimize(loss)
-        session = tf.Session(graph=graph)
-        session.run(tf.global_variables_initializer())
+        first = tf.global_variables_initializer()
+    runs: dict[str, _Run] = {}
+    for who, session in tensorflow_sessions(tf, graph).items():
+        session.run(first)
         call = session.make_callable([train, loss], [inputs, targets])
-    return (
-        lambda: session.run([train, loss], {inputs: x, targets: y})[1],
-        lambda: call(x, y)[1],
-    )
+        feeds = {inputs: x, targets: y}
+        runs[f"{who}, Session.run"] = lambda s=session, d=feeds: s.run([train, loss], d)[1]
+        runs[f"{who}, make_callable"] = lambda f=call: f(x, y)[1]
+    return runs
 
 
 def train() -> None:
@@ -169,9 +181,7 @@ def train() -> None:
             f"{name}: jax.jit, donated": jit_step(optimiser),
         }
         if HAS_TENSORFLOW:
-            theirs, their_call = tensorflow_step(peer)
-            runs[f"{name}: TensorFlow, Session.run"] = theirs
-            runs[f"{name}: TensorFlow, make_callable"] = their_call
+            runs |= {f"{name}: {who}": step for who, step in tensorflow_steps(peer).items()}
         losses = {key: float(f()) for key, f in runs.items() if "make_callable" not in key}
         worst = max(losses.values()) - min(losses.values())
         print(f"{name}: first losses differ by {worst:.0e}")

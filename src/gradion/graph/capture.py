@@ -196,17 +196,35 @@ class ProgramWriter:
             return self._add(
                 "searchsorted", arguments[:2], types, {"right": right}, (), scope, source
             )
+        if name == "polynomial":
+            return self._polynomial(arguments, types[0], scope, source)
         kind = BY_PRIMITIVE.get(name)
         if kind is None or equation.has_effects:
             raise UnsupportedOperationError.of(name, source)
         try:
             attributes = kind.attributes(equation.params)
+            if kind.name == "bitcast_convert_type" and types[0].shape != arguments[0].shape:
+                raise ValueError("to a dtype of another size")
         except ValueError as error:
             raise UnsupportedOperationError.of(name, source, what=str(error)) from error
         given = equation.params
         bodies = _programs(given[name] for name in kind.subgraphs if name in given)
         subgraphs = [self._subgraph(body) for body in bodies]
         return self._add(kind.name, arguments, types, attributes, subgraphs, scope, source)
+
+    def _polynomial(
+        self, arguments: list[Tensor], made: TensorType, scope: str, source: SourceLine | None
+    ) -> Sequence[Tensor]:
+        """Horner's rule, by which jax 0.12 evaluates what it keeps as one primitive."""
+        x, *coefficients = arguments
+        total = coefficients[-1]
+        for coefficient in reversed(coefficients[:-1]):
+            product = self._add("mul", (total, x), (made,), {}, (), scope, source)[0]
+            total = self._add("add", (product, coefficient), (made,), {}, (), scope, source)[0]
+        if len(coefficients) > 1:
+            return (total,)
+        given = {"shape": made.shape, "broadcast_dimensions": ()}
+        return self._add("broadcast_in_dim", (total,), (made,), given, (), scope, source)
 
     def _add(
         self,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
 if TYPE_CHECKING:
     from gradion.graph.graph import Graph, Operation
 
-__all__ = ["BuildContext", "build_contexts"]
+__all__ = ["BuildContext", "build_contexts", "resumed"]
 
 
 @final
@@ -26,3 +26,11 @@ class BuildContext:
 build_contexts: Final[ContextVar[tuple[BuildContext, ...]]] = ContextVar(
     "gradion_build_contexts", default=()
 )
+
+
+def resumed(graph: Graph) -> BuildContext:
+    """A context of a graph, with the scope and control inputs that are open for it, if any."""
+    for context in reversed(build_contexts.get()):
+        if context.graph is graph:
+            return replace(context)
+    return BuildContext(graph)

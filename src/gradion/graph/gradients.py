@@ -44,8 +44,8 @@ def gradients(
     not known), TypeError for ys that are not floating, ValueError for tensors of several graphs.
     """
     targets = [y.as_tensor() for y in ys]
-    weights = [None] * len(targets) if grad_ys is None else list(grad_ys)
-    given = [w.as_tensor() for w in weights if w is not None]
+    weights = _weights(targets, [None] * len(targets) if grad_ys is None else grad_ys)
+    given = [w for w in weights if w is not None]
 
     def of_independent(points: Sequence[_Point]) -> list[Tensor]:
         part = _Part.between(targets, points)
@@ -63,6 +63,16 @@ def gradients(
         return part.write(weighted, given, "gradients")
 
     return _by_point(targets, xs, of_independent)
+
+
+def _weights(ys: Sequence[Tensor], given: Sequence[AbstractOperand | None]) -> list[Tensor | None]:
+    if len(given) != len(ys):
+        raise ValueError(f"grad_ys: got {len(given)}, expected {len(ys)}, one for each of ys")
+    weights = [None if w is None else w.as_tensor() for w in given]
+    for i, (y, w) in enumerate(zip(ys, weights, strict=True)):
+        if w is not None and w.type != y.type:
+            raise InputError(f"grad_ys[{i}]: got {w.type}, expected {y.type}, as {y.name} has it")
+    return weights
 
 
 def hessian(y: AbstractOperand, xs: Sequence[AbstractOperand]) -> list[Tensor | None]:

@@ -12,7 +12,7 @@ import numpy as np
 from gradion.foundation.compat.jaxpr import SourceLine
 from gradion.foundation.dimension import Size
 from gradion.foundation.errors import unknown_name
-from gradion.graph.context import BuildContext, build_contexts
+from gradion.graph.context import build_contexts, resumed
 from gradion.graph.operand import AbstractOperand
 from gradion.graph.signature import Signature
 
@@ -341,8 +341,11 @@ class Graph:
         return hessian(y, xs)
 
     def __enter__(self) -> Graph:
-        """Let operators and functions of `gradion.graph.build` add to this graph."""
-        build_contexts.set((*build_contexts.get(), BuildContext(self)))
+        """Let operators and functions of `gradion.graph.build` add to this graph.
+
+        A scope and control dependencies that are open for it stay open.
+        """
+        build_contexts.set((*build_contexts.get(), resumed(self)))
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -277,6 +277,8 @@ CASES: tuple[Case, ...] = (
     _one("cond", "", lambda x: lax.cond(x[0] > 0, lambda y: y * 2.0, lambda y: y - x[1], x), _X[0]),
     *(_one("cond", f"of_{i + 1}", _switch, np.int32(i), _X[0]) for i in (-1, 1, 7)),
     _one("while", "", _loop, _X[0]),
+    _one("bitcast_convert_type", "", lambda x: lax.bitcast_convert_type(x, np.uint64) & 2**52, _X),
+    _one("bitcast_convert_type", "float", lambda i: lax.bitcast_convert_type(i, np.float32), _I),
     *(
         _one(name, suffix, function, i.astype(dtype), j.astype(dtype))
         for name, function in (

@@ -138,14 +138,19 @@ def test_loops_and_branches():
     with Graph() as graph:
         x = placeholder("float64", (2,), name="x")
         y = apply(lambda x: lax.scan(lambda c, _: (c * x, None), x, None, length=3)[0].sum(), x)
-        z = apply(lambda x: lax.cond(x[0] > 0, jnp.sin, jnp.cos, x).sum(), x)
+        # One branch keeps what the other does not.
+        z = apply(lambda x: lax.cond(x[0] > 0, jnp.sin, lambda v: v * v * v, x).sum(), x)
+        e = apply(lambda x: lax.erf(x).sum(), x)
         loop = while_loop(lambda c: c[0] < 9.0, lambda c: c * 2.0, x, name="doubling")
-        dy, dz = graph.gradients([y], [x])[0], graph.gradients([z], [x])[0]
+        dy, dz, de = (graph.gradients([t], [x])[0] for t in (y, z, e))
         with pytest.raises(InputError, match=r"doubling has no reverse mode.*lax\.scan"):
             graph.gradients([apply(jnp.sum, loop)], [x])
-    got = _value(graph, [dy, dz], {x: np.array([2.0, 3.0])})
+    at = np.array([2.0, 3.0])
+    got = _value(graph, [dy, dz, de], {x: at})
     np.testing.assert_allclose(got[0], [32.0, 108.0], rtol=1e-15)
-    np.testing.assert_allclose(got[1], np.cos([2.0, 3.0]), rtol=1e-15)
+    np.testing.assert_allclose(got[1], np.cos(at), rtol=1e-15)
+    np.testing.assert_allclose(got[2], 2.0 / np.sqrt(np.pi) * np.exp(-(at**2)), rtol=1e-14)
+    np.testing.assert_allclose(_value(graph, [dz], {x: -at})[0], 3.0 * at**2, rtol=1e-15)
 
 
 def test_what_has_no_gradient_is_told():
@@ -156,5 +161,11 @@ def test_what_has_no_gradient_is_told():
             graph.gradients([n], [n])
         with pytest.raises(ValueError, match="is no number"):
             graph.hessian(x, [x])
+        with pytest.raises(
+            InputError, match=r"grad_ys\[0\]: got float64\[\], expected float64\[2\]"
+        ):
+            graph.gradients([x * 2.0], [x], [x[0]])
+        with pytest.raises(ValueError, match="grad_ys: got 2, expected 1"):
+            graph.gradients([x * 2.0], [x], [None, None])
         with pytest.raises(ValueError, match="ys is empty"):
             graph.gradients([], [x])

@@ -189,6 +189,11 @@ def _convert(call: Call) -> Expression:
     )
 
 
+def _bitcast(call: Call) -> Expression:
+    name = f"bits_{call.result}"
+    return Expression(f"{name}_{call.dtype}({call.args[0]})", ((name, call.dtype),))
+
+
 def _copy(call: Call) -> Expression:
     return Expression(call.args[0])
 
@@ -233,6 +238,7 @@ EXPRESSIONS: Final[dict[str, _Write]] = {
     "round": _round,
     "integer_pow": _integer_pow,
     "convert_element_type": _convert,
+    "bitcast_convert_type": _bitcast,
     "copy": _copy,
 }
 
@@ -248,6 +254,10 @@ def helper_text(name: str, dtype: str) -> str:
         return _power_text(name, dtype)
     if name.startswith("to_"):
         return _saturating_text(name, dtype)
+    if name.startswith("bits_"):
+        result = cpp_type(name.removeprefix("bits_"))
+        body = f"{result} y; std::memcpy(&y, &x, sizeof y); return y;"
+        return f"GRADION_FUNCTION {result} {name}_{dtype}({t} x) {{ {body} }}"
     zero, one = literal(0, dtype), literal(1, dtype)
     head = f"GRADION_FUNCTION {t} {name}_{dtype}"
     if name in ("maximum", "minimum"):

@@ -19,6 +19,7 @@ _TYPES: Final = {
     "int64": "int64_t",
     "uint8": "uint8_t",
     "uint32": "uint32_t",
+    "uint64": "uint64_t",
 }
 
 
@@ -76,6 +77,8 @@ def _integer_literal(value: int, dtype: str) -> str:
     if value == np.iinfo(np.dtype(dtype)).min and value < 0:
         # The minus is an operator, and the number without it is too large.
         return f"({_integer_literal(value + 1, dtype)} - 1)"
+    if dtype == "uint64":
+        return f"UINT64_C({value})"
     if itemsize(dtype) == 8:
         return f"INT64_C({value})" if value >= 0 else f"(-INT64_C({-value}))"
     return str(value) if is_signed(dtype) else f"{value}u"

@@ -160,6 +160,7 @@ ATTRIBUTE_RULES: Final[dict[str, dict[str, _Rule]]] = {
     "integer_pow": {
         "y": _Rule("an integer of 32 bits", lambda v, _: _is_int(v) and -(2**31) <= v < 2**31)
     },
+    "bitcast_convert_type": {"new_dtype": _DTYPE},
     "convert_element_type": {"new_dtype": _DTYPE},
     "broadcast_in_dim": {
         "shape": _SIZES,

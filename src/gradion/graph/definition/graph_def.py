@@ -149,11 +149,14 @@ class GraphDef:
 
 def initial_values(graph: Graph) -> dict[str, np.ndarray]:
     """The values of those variables whose initializers are constants."""
-    return {
-        name: assignment.inputs[0].operation.value
-        for name, assignment in initializers(graph).items()
-        if assignment.inputs[0].operation.value is not None
-    }
+    found = {}
+    for name, assignment in initializers(graph).items():
+        source = assignment.inputs[0].operation
+        while source.kind == "identity":
+            source = source.inputs[0].operation
+        if source.value is not None:
+            found[name] = source.value
+    return found
 
 
 def _held(

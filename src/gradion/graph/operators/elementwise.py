@@ -51,6 +51,10 @@ def _convert(operation: Operation, inputs: Sequence[Any]) -> Sequence[jax.Array]
     return [lax.convert_element_type(x, jnp.dtype(operation.attributes["new_dtype"]))]
 
 
+def _bitcast(operation: Operation, inputs: Sequence[Any]) -> Sequence[jax.Array]:
+    return [lax.bitcast_convert_type(inputs[0], jnp.dtype(operation.attributes["new_dtype"]))]
+
+
 _UNARY: Final = (
     _plain("neg", lax.neg),
     _plain("sign", lax.sign),
@@ -116,6 +120,7 @@ _OTHER: Final = (
     _plain("clamp", lax.clamp),
     OperationKind("round", ("round",), _round, chosen("rounding_method")),
     OperationKind("integer_pow", ("integer_pow",), _integer_pow, chosen("y")),
+    OperationKind("bitcast_convert_type", ("bitcast_convert_type",), _bitcast, chosen("new_dtype")),
     OperationKind("convert_element_type", ("convert_element_type",), _convert, chosen("new_dtype")),
 )
 

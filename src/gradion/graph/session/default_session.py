@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from gradion.graph.context import BuildContext, build_contexts
+from gradion.graph.context import BuildContext, build_contexts, resumed
 
 if TYPE_CHECKING:
     from gradion.graph.session.session import AbstractSession
@@ -32,12 +31,9 @@ def current_session() -> AbstractSession:
 
 def install(session: AbstractSession) -> None:
     """Make a session and its graph the current ones."""
-    stack = build_contexts.get()
-    inside = stack and stack[-1].graph is session.graph
-    # A scope that is open around it stays open.
-    context = replace(stack[-1]) if inside else BuildContext(session.graph)
+    context = resumed(session.graph)
     _installed.set((*_installed.get(), (session, context)))
-    build_contexts.set((*stack, context))
+    build_contexts.set((*build_contexts.get(), context))
 
 
 def uninstall(session: AbstractSession) -> None:

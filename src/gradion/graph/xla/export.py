@@ -8,6 +8,7 @@ from typing import Any, Final
 import jax
 import jax.numpy as jnp
 
+from gradion.foundation.compat.dimension import symbolic_shape
 from gradion.foundation.compat.executable import foreign_calls, no_source_lines
 from gradion.foundation.errors import InputError
 from gradion.graph.evaluate import evaluate
@@ -22,12 +23,13 @@ _LONGEST: Final = 200
 
 
 def export_stablehlo(graph: Graph, *, platforms: Sequence[str] = ("cpu", "cuda", "tpu")) -> bytes:
-    """A pure graph of known sizes as JAX's portable program, for each of the platforms.
+    """A pure graph as JAX's portable program, for each of the platforms.
 
-    No device of them is needed here. What it holds is read by JAX from six months before to three
-    weeks after the version that wrote it (JAX's promise). Calls of native code are not portable.
+    Sizes that are not known stay so. No device of the platforms is needed here. What it holds is
+    read by JAX from six months before to three weeks after the version that wrote it (JAX's
+    promise). Calls of native code are not portable.
 
-    Raises ValueError for a graph with state or of unknown sizes, and for an unknown platform.
+    Raises ValueError for a graph with state and for an unknown platform.
     """
 
     unknown = set(platforms) - set(_PLATFORMS)
@@ -37,7 +39,9 @@ def export_stablehlo(graph: Graph, *, platforms: Sequence[str] = ("cpu", "cuda",
     def gradion_graph(*arrays: Any) -> list[jax.Array]:
         return evaluate(graph, arrays)
 
-    shapes = [jax.ShapeDtypeStruct(t.type.numbers, jnp.dtype(t.dtype)) for t in graph.inputs]
+    shapes = [
+        jax.ShapeDtypeStruct(symbolic_shape(t.shape), jnp.dtype(t.dtype)) for t in graph.inputs
+    ]
     from jax import export  # slow to import, and not needed to run a graph
 
     # What is sent elsewhere does not tell where files lie here, and equal graphs give equal bytes.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from jax import lax
 
 from gradion.foundation.compat.jaxpr import Literal, Program, Variable, trace
+from gradion.foundation.dimension import Dimension
 
 _VECTOR = jax.ShapeDtypeStruct((3,), jnp.float64)
 
@@ -113,7 +113,12 @@ def test_branches_are_programs():
     assert [len(b.equations) for b in cond.params["branches"]] == [0, 1]
 
 
-def test_a_size_that_is_no_number_is_refused():
+def test_a_size_that_is_no_number_is_text():
     (n,) = jax.export.symbolic_shape("n")
-    with pytest.raises(ValueError, match="sizes that are numbers"):
-        trace(lambda x: [x], [jax.ShapeDtypeStruct((n,), jnp.float64)])
+    program = trace(
+        lambda x: [jnp.concatenate([x, x]).reshape(2, -1)],
+        [jax.ShapeDtypeStruct((n, 3), jnp.float64)],
+    )
+    assert program.inputs[0].shape == (Dimension("n"), 3)
+    (reshape,) = [e for e in program.equations if e.primitive == "reshape"]
+    assert reshape.params["new_sizes"] == (2, Dimension("3*n"))

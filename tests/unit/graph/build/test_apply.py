@@ -149,6 +149,15 @@ def test_names_and_scopes():
         pass
 
 
+def test_a_graph_that_is_entered_again_goes_on():
+    with Graph() as graph, name_scope("a"):
+        v = variable(0.0, name="v")
+        with control_dependencies([v.assign_add(1.0)]), Graph(), graph:
+            c = constant(1.0, name="c")
+    assert c.name == "a/c:0"
+    assert len(c.operation.control_inputs) == 1
+
+
 def test_a_tree_goes_in_and_comes_out():
     with Graph() as graph:
         x = placeholder("float64", (2,), name="x")

@@ -9,11 +9,13 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from gradion.extension import Array, Operator
 from gradion.foundation.errors import InputError
 from gradion.graph import Graph, TensorType, capture, evaluate
+from gradion.graph.build import check, initialize_all, placeholder, variable
 from gradion.graph.definition import (
     GraphDef,
     NamedSignature,
@@ -28,7 +30,9 @@ from gradion.graph.definition import (
 )
 from gradion.graph.definition.archive import pack
 from gradion.graph.definition.manifest import Part
+from gradion.graph.session import Session
 from gradion.graph.state import add_read, add_variable
+from gradion.graph.training import minimize
 from gradion.module import Module, Parameter
 
 from .test_refusals import _parts
@@ -279,6 +283,38 @@ def test_stablehlo_travels_beside_and_is_of_its_graph(tmp_path):
         read_stablehlo(path)
     with pytest.raises(InputError, match="no such file"):
         read_stablehlo(tmp_path / "gone")
+
+
+def test_stablehlo_of_unknown_sizes_serves_all(tmp_path):
+    (n,) = jax.export.symbolic_shape("n")
+    shape = jax.ShapeDtypeStruct((n,), jnp.float64)
+    definition = GraphDef.of(capture(lambda x: x.sum() / x.shape[0], shape))
+    save(definition, tmp_path / "mean.gradion", stablehlo=True)
+    program = jax.export.deserialize(bytearray(read_stablehlo(tmp_path / "mean.gradion")))
+    assert program.platforms == ("cpu", "cuda", "tpu")
+    assert [float(program.call(np.arange(k + 1.0))[0]) for k in (2, 6)] == [1.0, 3.0]
+
+
+def test_a_training_graph_comes_back():
+    """Optimiser, initializers and checks are in the file; the session goes on where it was."""
+    with Graph() as graph:
+        x = placeholder("float64", (None,), name="x")
+        weight = variable(0.5, name="weight")
+        loss = np.mean((weight * x - 2.0 * x) ** 2)
+        check(loss >= 0.0, "a loss\nbelow zero", name="ask")
+        step, start = minimize(loss, optax.adam(0.1)), initialize_all()
+    feed = {"x:0": np.ones(3)}
+    session = Session(graph=graph)
+    session.run(start)
+    session.run(step, feed)
+    values = {"weight": session.run(weight)}
+    back = from_bytes(to_bytes(GraphDef(graph, values)))
+    assert back.variables["weight"].tobytes() == np.asarray(values["weight"]).tobytes()
+    assert float(back.variables["train/0.count"]) == 0.0  # as it is initialised
+    other = Session(graph=back.graph)
+    other.run(start.name)
+    other.run(step.name, feed)
+    assert other.run(loss.name, feed) == session.run(loss, feed)
 
 
 # Importing, as TensorFlow 1's import_graph_def

@@ -292,7 +292,7 @@ def test_a_signature_has_to_fit_the_graph(whole):
     def change(key, value):
         return _changed(whole, lambda text: text["signatures"]["default"].update({key: value}))
 
-    _refused(change("inputs", [["x", "gone:0"], ["i", "i:0"]]), "unknown operation 'gone'")
+    _refused(change("inputs", [["x", "gone:0"], ["i", "i:0"]]), "no tensor 'gone:0'")
     _refused(change("inputs", [["x", "x:0"], ["i", "x:0"]]), "feeds one tensor twice")
     _refused(change("inputs", [["x", "x:0"]]), "got 1 names, the tree has 2 leaves")
     _refused(change("arguments", "leaf"), "the arguments of a call are a tuple")

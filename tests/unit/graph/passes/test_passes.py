@@ -91,6 +91,15 @@ def test_what_is_known_is_computed_as_jax_does():
     assert [c.operation for c in result.report.changes] == ["e", "m"]
 
 
+def test_a_constant_is_converted_as_xla_does():
+    graph = Graph()
+    x = graph.constant(np.array([np.nan, -1e300, 2.5]))
+    made = TensorType("int32", (3,))
+    graph.outputs = [one(graph, "convert_element_type", [x], made, new_dtype="int32")]
+    for found in (evaluate(graph, []), evaluate(fold_constants(graph).graph, [])):
+        assert found[0].tolist() == [0, -(2**31), 2]
+
+
 def test_results_that_are_too_large_are_not_written_down():
     table = np.arange(1000.0)
     alone = capture(lambda x: x + jnp.exp(table), 1.0)

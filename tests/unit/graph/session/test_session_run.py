@@ -1,6 +1,7 @@
 """What can be fetched and fed, what comes back, and which errors there are."""
 
 from collections import OrderedDict, namedtuple
+from types import MappingProxyType
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from gradion.graph.build import (
     graph_variables,
     group,
     identity,
+    name_scope,
     placeholder,
     variable,
 )
@@ -130,6 +132,10 @@ def test_feeds_are_converted(session, x, more, value):
     assert session.run(more, {x: value}) == float(value) + 1
 
 
+def test_any_mapping_feeds(session, x, more):
+    assert session.run(more, MappingProxyType({x: 2.0})) == 3.0
+
+
 def test_feeds_of_lists_and_of_other_layouts(session):
     assert session.run("total:0", {"rows:0": [[1, 2], [3, 4]]}) == 10.0
     steps = np.arange(12.0).reshape(3, 4)[::2, ::2]
@@ -183,6 +189,8 @@ def test_wrong_feeds(session, x, more):
             session.run("whole:0", {"whole:0": value})
     with pytest.raises(InputError, match="no array"):
         session.run("total:0", {"rows:0": [[1.0], [1.0, 2.0]]})
+    with pytest.raises(TypeError, match="feed_dict: got list, expected a mapping"):
+        session.run(more, [x])
     with pytest.raises(TypeError, match="cannot feed 3"):
         session.run(more, {3: 1.0})
     with pytest.raises(ValueError, match="x:0 is fed twice"):
@@ -299,8 +307,9 @@ def test_current_sessions():
         current_session()
     with pytest.raises(RuntimeError, match="closed"):
         session.run(two)
-    with graph:
-        assert Session().graph is graph
+    with graph, name_scope("outer"), Session() as session:
+        assert session.graph is graph
+        assert constant(1.0, name="inner").name == "outer/inner:0"
 
 
 def test_interactive_sessions():

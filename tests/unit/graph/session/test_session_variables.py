@@ -11,7 +11,7 @@ import optax
 import pytest
 
 from gradion.foundation.errors import InputError
-from gradion.graph import Graph
+from gradion.graph import Graph, capture
 from gradion.graph.build import (
     apply,
     check,
@@ -22,6 +22,7 @@ from gradion.graph.build import (
     placeholder,
     variable,
 )
+from gradion.graph.definition.graph_def import GraphDef
 from gradion.graph.session import CheckFailedError, Session, UninitializedVariableError
 from gradion.graph.session.held_interrupt import held_interrupt
 from gradion.graph.session.local_runtime import LocalRuntime
@@ -56,7 +57,7 @@ class Counters:
         self.session = Session(graph=self.graph)
 
     def buffer(self, name):
-        """The array in which the session has the variable: what is donated cannot be seen else."""
+        """The array that holds a variable: whether it is donated cannot be seen from outside."""
         return self.session._runtime._store.current()[name]
 
 
@@ -164,6 +165,21 @@ def test_restored_values_must_fit(counters):
     assert session.variables["a"][0] == 1.0  # all or none
 
 
+def test_the_values_of_a_definition_go_in():
+    """A graph that was captured with its parameters runs in a session as it is called."""
+
+    def layer(weights, x):
+        return jnp.tanh(x @ weights["w"] + weights["b"])
+
+    weights = {"w": np.full((3, 2), 0.5), "b": np.array([0.0, 1.0])}
+    x = np.linspace(0.0, 1.0, 12).reshape(4, 3)
+    definition = GraphDef.of(capture(layer, weights, x), held={0: weights})
+    session = Session(graph=definition.graph)
+    session.restore(definition.variables)
+    found = session.run(definition.graph.outputs[0], {definition.graph.inputs[0]: x})
+    np.testing.assert_allclose(found, layer(weights, x), rtol=1e-14)  # rounding of a fused tanh
+
+
 def test_initial_values_that_are_computed():
     with Graph() as graph:
         first = variable(np.arange(3.0), name="first")
@@ -241,24 +257,43 @@ def test_threads(counters):
     assert session.run(counters.a)[0] == 200.0
 
 
-def test_a_reader_whose_buffer_was_taken_over_looks_again(counters):
-    """As if a run in another thread had come between the look and the call."""
+def test_a_run_waits_for_those_who_read_what_it_takes_over(counters):
     runtime = LocalRuntime(SessionConfig())
     runtime.restore({"a": counters.one, "b": counters.one})
-    step = runtime.prepare(counters.graph.subgraph([counters.double]))
-    values, taken = step._values, []
+    step = runtime.prepare(counters.graph.subgraph([counters.new_a]))
+    step.run([])
+    with ThreadPoolExecutor(1) as threads:
 
-    def look(current):
-        found = values(current)
-        if not taken:
-            taken.append(found[0])
-            found[0].delete()
-            runtime.restore({"a": 3.0 * counters.one})
-        return found
+        def look(values):
+            job = threads.submit(step.run, [])
+            with pytest.raises(TimeoutError):
+                job.result(timeout=0.05)
+            return job, np.array(values["a"])
 
-    step._values = look
-    assert step.run([])[0][0] == 6.0
-    assert taken[0].is_deleted()
+        job, seen = runtime._store.read(look)
+        (new,) = job.result(timeout=10.0)
+    assert seen[0] == 2.0
+    assert new[0] == 3.0
+
+
+def test_who_reads_waits_for_a_run_that_has_begun(counters):
+    runtime = LocalRuntime(SessionConfig())
+    runtime.restore({"a": counters.one, "b": counters.one})
+    step = runtime.prepare(counters.graph.subgraph([counters.new_a]))
+    reader = runtime.prepare(counters.graph.subgraph([counters.reads[0]]))
+    call, jobs = step._call, []
+    with ThreadPoolExecutor(1) as threads:
+
+        def slowly(*arrays):
+            jobs.append(threads.submit(reader.run, []))
+            with pytest.raises(TimeoutError):
+                jobs[0].result(timeout=0.05)
+            return call(*arrays)
+
+        step._call = slowly
+        step.run([])
+        (value,) = jobs[0].result(timeout=10.0)
+    assert value[0] == 2.0
 
 
 def test_values_that_a_failing_program_took_are_gone(counters):
