@@ -7,7 +7,7 @@ inputs and outputs, so that passes and back ends see functions only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -172,11 +172,14 @@ def purify(graph: Graph) -> PureGraph:
     return PureGraph(pure, tuple(reads), tuple(held[n] for n in writes), tuple(checks))
 
 
-def with_variables(graph: Graph, initial: Mapping[str, Any], *, trainable: bool = True) -> Graph:
+def with_variables(
+    graph: Graph, initial: Mapping[str, Any], *, trainable: Collection[str] | None = None
+) -> Graph:
     """The graph with variables in place of the inputs that are named, initialised with arrays.
 
-    `initial` maps names of inputs to their first values; the variables have the same names. What
-    is left of the inputs keeps its order. The signature is dropped: it is of the old inputs.
+    `initial` maps names of inputs to their first values; the variables have the same names.
+    `trainable` names those that `minimize` may change, without it all that are floating. What is
+    left of the inputs keeps its order. The signature is dropped: it is of the old inputs.
 
     Raises InputError for a name that is no input, and for a value that does not fit it.
     """
@@ -194,7 +197,8 @@ def with_variables(graph: Graph, initial: Mapping[str, Any], *, trainable: bool 
                 made,
                 tensor.type,
                 name=operation.name,
-                trainable=trainable and np.issubdtype(array.dtype, np.floating),
+                trainable=np.issubdtype(array.dtype, np.floating)
+                and (trainable is None or operation.name in trainable),
                 scope=operation.scope,
                 source=operation.source,
             )

@@ -125,6 +125,8 @@ def test_parameters_become_variables():
     assert _names(t.operation for t in held.inputs) == ["x"]
     handles = graph_variables(held)
     assert [(v.name, v.trainable) for v in handles.values()] == [("slope", True), ("calls", False)]
+    frozen = with_variables(graph, {"slope": 2.0, "calls": 0}, trainable=())
+    assert not any(v.trainable for v in graph_variables(frozen).values())
     pure = purify(held.subgraph(held.outputs))
     assert _names(pure.reads) == ["slope", "calls"]
     got = evaluate(pure.graph, [np.arange(3.0), 5.0, 1])

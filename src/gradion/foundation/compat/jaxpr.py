@@ -190,8 +190,8 @@ class _Reader:
             # its number is never used.
             (out,) = map(self._variable, equation.outvars)
             zero = Literal(np.zeros((), out.dtype))
-            params = {"shape": out.shape, "broadcast_dimensions": (), "sharding": None}
-            return Equation("broadcast_in_dim", (zero,), (out,), params, False, scope, source)
+            given = {"shape": out.shape, "broadcast_dimensions": (), "sharding": None}
+            return Equation("broadcast_in_dim", (zero,), (out,), given, False, scope, source)
         inputs = tuple(map(self._atom, equation.invars))
         params = {key: self._neutral(value) for key, value in equation.params.items()}
         if name in _RULES and self._rule_order:

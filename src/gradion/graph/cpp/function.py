@@ -210,7 +210,8 @@ class FunctionWriter:
         # The file's name alone: its folder is of one machine.
         file = "" if source is None else f"{source.file.rsplit('/', 1)[-1]}:{source.line}"
         text = "  ".join(part for part in (file, operation.scope) if part)
-        text = text.encode("ascii", "replace").decode().replace("\\", "/")
+        # A name may have anything in it; a backslash at the end would go on to the next line.
+        text = " ".join(text.encode("ascii", "replace").decode().replace("\\", "/").split())
         if text and text != self._commented:
             self.line(f"// {text}")
             self._commented = text

@@ -77,7 +77,7 @@ def _integer_literal(value: int, dtype: str) -> str:
     if value == np.iinfo(np.dtype(dtype)).min and value < 0:
         # The minus is an operator, and the number without it is too large.
         return f"({_integer_literal(value + 1, dtype)} - 1)"
-    if dtype == "uint64":
+    if itemsize(dtype) == 8 and not is_signed(dtype):
         return f"UINT64_C({value})"
     if itemsize(dtype) == 8:
         return f"INT64_C({value})" if value >= 0 else f"(-INT64_C({-value}))"

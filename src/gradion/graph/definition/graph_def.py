@@ -23,6 +23,7 @@ from gradion.graph.state import (
     with_variables,
 )
 from gradion.graph.subgraph import subgraph
+from gradion.module import Module
 
 __all__ = ["DEFAULT_SIGNATURE", "GraphDef", "initial_values"]
 
@@ -81,7 +82,9 @@ class GraphDef:
 
         `held` are arguments, by position, whose arrays become variables, each under the name of
         its input, with these values first: `held={0: module}` for a function of a Module and of
-        data. The call takes what is left of the arguments: a position that is held is left out.
+        data. Of a Module, its trainable Parameters are trainable variables; of other arguments,
+        what is floating. The call takes what is left of the arguments: a position that is held is
+        left out.
 
         Variables that the graph has already have the values of their initializers, where these
         are constants. Raises InputError for an argument that is not of the captured structure.
@@ -89,7 +92,7 @@ class GraphDef:
         signature = NamedSignature.of(graph)
         if held:
             values, kept, arguments = _held(signature, held)
-            graph = with_variables(graph, values)
+            graph = with_variables(graph, values, trainable=_trainable(signature, held))
             inputs = {name: signature.inputs[name] for name in kept}
             outputs = dict(
                 zip(signature.outputs, (tensor.name for tensor in graph.outputs), strict=True)
@@ -178,6 +181,21 @@ def _held(
     kept = tuple(child for i, child in enumerate(children) if i not in held)
     left = [name for name in names if name not in values]
     return values, left, Tree(TreeKind.TUPLE, kept)
+
+
+def _trainable(signature: NamedSignature, held: Mapping[int, Any]) -> set[str]:
+    """The names of inputs of held arguments that an optimiser may change."""
+    names = list(signature.inputs)
+    children = signature.arguments.children
+    found: set[str] = set()
+    for position, argument in held.items():
+        first = sum(len(child.leaf_names) for child in children[:position])
+        inside = children[position].leaf_names
+        chosen = argument.parameter_values() if isinstance(argument, Module) else inside
+        found.update(
+            name for name, leaf in zip(names[first:], inside, strict=False) if leaf in chosen
+        )
+    return found
 
 
 def _copy(graph: Graph) -> Graph:

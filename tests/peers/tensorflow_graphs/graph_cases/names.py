@@ -156,7 +156,7 @@ class CapitalLetters(AbstractProgram):
 
 
 @case(
-    differs="only ':' and '^' have a meaning in names and are refused; TensorFlow refuses blanks too",
+    differs="only ':' and '^' have a meaning in names; TensorFlow refuses blanks too",
     ours="a b",
 )
 class BlanksInNames(AbstractProgram):

@@ -15,7 +15,7 @@ import pytest
 from gradion.extension import Array, Operator
 from gradion.foundation.errors import InputError
 from gradion.graph import Graph, TensorType, capture, evaluate
-from gradion.graph.build import check, initialize_all, placeholder, variable
+from gradion.graph.build import check, graph_variables, initialize_all, placeholder, variable
 from gradion.graph.definition import (
     GraphDef,
     NamedSignature,
@@ -138,6 +138,13 @@ def test_held_arguments_are_variables():
         "slope": 4.0,
         "shift": [1.0, 1.0, 1.0],
     }
+    # A buffer is no Parameter, and none that is frozen is trained.
+    trained = {name: v.trainable for name, v in graph_variables(definition.graph).items()}
+    assert trained == {"slope": True, "shift": False}
+    model = Line(4.0)
+    model.get_parameter("slope").trainable = False
+    frozen = GraphDef.of(graph, held={0: model}).graph
+    assert not any(v.trainable for v in graph_variables(frozen).values())
     np.testing.assert_array_equal(definition.call(X), 4.0 * X + 1.0)
     # Fitted since: the file has the new value beside the first one.
     fitted = GraphDef(
