@@ -1,6 +1,6 @@
 """Operations that work on each element by itself.
 
-An argument of rank 0 is repeated for all elements of the others.
+An argument of rank 0, and one along axes where it has size 1, is repeated for the others.
 """
 
 from __future__ import annotations

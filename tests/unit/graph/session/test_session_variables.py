@@ -219,7 +219,15 @@ def test_an_interrupt_leaves_all_or_nothing(counters):
     assert came > 250
 
 
-def test_an_interrupt_can_wait():
+@pytest.fixture
+def interruptible():
+    """Python's own handler: a process in the background may be started with interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_can_wait(interruptible):
     done = []
     with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - what runs inside is the point
         with held_interrupt():

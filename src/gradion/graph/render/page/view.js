@@ -1,6 +1,7 @@
 "use strict";
 
 // The picture in the page: drawing, folding, moving about, search, details.
+// long: one state and its handlers; parted, all of them would share it
 (() => {
   const scene = JSON.parse(document.getElementById("scene").textContent);
   const { boxes, metrics } = scene;
