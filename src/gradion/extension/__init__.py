@@ -18,7 +18,12 @@ from gradion.extension.library import (
 )
 from gradion.extension.native_node import MissingRuleError
 from gradion.extension.operator import Operator
-from gradion.extension.registry import call_operator, describe_call, find_operator
+from gradion.extension.registry import (
+    call_operator,
+    describe_call,
+    find_operator,
+    kernels_by_operator,
+)
 from gradion.extension.toolchain import CompilerNotFoundError
 
 __all__ = [
@@ -46,6 +51,7 @@ __all__ = [
     "describe_call",
     "find_kernels",
     "find_operator",
+    "kernels_by_operator",
     "load",
     "load_prebuilt",
     "open_cache",

@@ -9,13 +9,13 @@ import jax
 import numpy as np
 
 from gradion.extension.declaration import Kind
-from gradion.extension.kernel import find_kernels
+from gradion.extension.kernel import Kernel, find_kernels
 from gradion.extension.native_node import NativeNode
 from gradion.extension.operator import Operator, operators_made
 from gradion.foundation.compat.native_call import AbstractNativeNode, bind_node
 from gradion.foundation.errors import InputError, unknown_name
 
-__all__ = ["call_operator", "describe_call", "find_operator"]
+__all__ = ["call_operator", "describe_call", "find_operator", "kernels_by_operator"]
 
 
 def find_operator(name: str) -> Operator:
@@ -27,7 +27,7 @@ def find_operator(name: str) -> Operator:
     made = operators_made()
     if name in made:
         return made[name]
-    kernels = {kernel.name.rsplit(".", 1)[-1]: kernel for kernel in find_kernels()}
+    kernels = kernels_by_operator()
     if name in kernels:
         return kernels[name].operator
     error = unknown_name("operator", name, [*made, *kernels])
@@ -35,6 +35,11 @@ def find_operator(name: str) -> Operator:
         error.what,
         mend=f"import the package that declares it, before the graph is used ({error.mend})",
     )
+
+
+def kernels_by_operator() -> dict[str, Kernel]:
+    """gradion's kernels by the names of their operators; imports them, and builds nothing."""
+    return {kernel.name.rsplit(".", 1)[-1]: kernel for kernel in find_kernels()}
 
 
 def describe_call(node: AbstractNativeNode) -> dict[str, Any]:

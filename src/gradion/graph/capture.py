@@ -19,6 +19,7 @@ from gradion.foundation.compat.jaxpr import (
     Variable,
     trace,
 )
+from gradion.graph.context import joined
 from gradion.graph.graph import Graph, Operation, Tensor, TensorType
 from gradion.graph.lookup import search_side
 from gradion.graph.operation_table import OperationTable
@@ -153,7 +154,7 @@ class ProgramWriter:
         for equation in program.equations:
             arguments = [self._tensor(atom, known) for atom in equation.inputs]
             line = equation.source or source
-            results = self._equation(equation, arguments, _join(scope, equation.scope), line)
+            results = self._equation(equation, arguments, joined(scope, equation.scope), line)
             known.update(zip(equation.outputs, results, strict=True))
         return [self._tensor(atom, known) for atom in program.outputs]
 
@@ -191,7 +192,7 @@ class ProgramWriter:
             right = search_side(equation, body[0])
             if right is None:
                 inside = str(equation.params.get("name", ""))
-                return self.write(body[0], arguments, _join(scope, inside), source)
+                return self.write(body[0], arguments, joined(scope, inside), source)
             # Behind the first two there may be tangents, which it does not use.
             return self._add(
                 "searchsorted", arguments[:2], types, {"right": right}, (), scope, source
@@ -267,7 +268,3 @@ def _programs(params: Iterable[Any]) -> list[Program]:
         items = value if isinstance(value, tuple) else (value,)
         found += [item for item in items if isinstance(item, Program)]
     return found
-
-
-def _join(scope: str, inside: str) -> str:
-    return "/".join(part for part in (scope, inside) if part)

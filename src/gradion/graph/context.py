@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, final
 if TYPE_CHECKING:
     from gradion.graph.graph import Graph, Operation
 
-__all__ = ["BuildContext", "build_contexts", "resumed"]
+__all__ = ["BuildContext", "build_contexts", "joined", "resumed"]
 
 
 @final
@@ -26,6 +26,11 @@ class BuildContext:
 build_contexts: Final[ContextVar[tuple[BuildContext, ...]]] = ContextVar(
     "gradion_build_contexts", default=()
 )
+
+
+def joined(scope: str, name: str) -> str:
+    """The path of a name in a scope; either may be empty."""
+    return "/".join(part for part in (scope, name) if part)
 
 
 def resumed(graph: Graph) -> BuildContext:

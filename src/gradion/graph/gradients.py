@@ -13,8 +13,9 @@ import jax.numpy as jnp
 from gradion.foundation.compat.dimension import symbolic_shape
 from gradion.foundation.dimension import Dimension
 from gradion.foundation.errors import InputError
+from gradion.graph.build.context import context_for
 from gradion.graph.capture import ProgramWriter, traced
-from gradion.graph.context import build_contexts
+from gradion.graph.context import joined
 from gradion.graph.evaluate import evaluate
 from gradion.graph.graph import Graph, Operation, Tensor
 from gradion.graph.operand import AbstractOperand
@@ -224,9 +225,8 @@ class _Part:
             raise _no_reverse(error, self.operations) from error
         table = OperationTable(self.graph.operations)
         writer = ProgramWriter(self.graph, keep_rules=True, reuse=table)
-        stack = build_contexts.get()
-        around = stack[-1].scope if stack and stack[-1].graph is self.graph else ""
-        return writer.write(program, tensors, "/".join(part for part in (around, scope) if part))
+        around = context_for(self.graph).scope
+        return writer.write(program, tensors, joined(around, scope))
 
 
 def _with_symbols(graph: Graph) -> Graph:

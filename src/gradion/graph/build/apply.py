@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from gradion.graph.build.context import context_for, user_line
 from gradion.graph.capture import ProgramWriter, traced
-from gradion.graph.context import BuildContext
+from gradion.graph.context import BuildContext, joined
 from gradion.graph.graph import Operation, Tensor
 from gradion.graph.operand import AbstractOperand
 
@@ -45,7 +45,7 @@ def apply(function: Callable[..., Any], *arguments: Any, name: str = "", **optio
 
     shapes = [jax.ShapeDtypeStruct(t.shape, jnp.dtype(t.dtype)) for t in tensors]
     program = traced(flat, shapes, keep_rules=True)
-    scope = "/".join(part for part in (context.scope, name) if part)
+    scope = joined(context.scope, name)
     writer = ProgramWriter(context.graph, keep_rules=True, control_inputs=context.control_inputs)
     found = writer.write(program, tensors, scope, user_line())
     results = [_own_result(tensor, context, writer.added) for tensor in found]

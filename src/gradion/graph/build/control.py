@@ -11,6 +11,7 @@ from jax import lax
 
 from gradion.graph.build.apply import apply
 from gradion.graph.build.context import context_for, user_line
+from gradion.graph.context import joined
 from gradion.graph.graph import Operation, Tensor
 
 __all__ = ["check", "cond", "group", "while_loop"]
@@ -50,7 +51,7 @@ def group(operations: Sequence[Operation | Tensor] = (), *, name: str = "") -> O
     items = [item.operation if isinstance(item, Tensor) else item for item in operations]
     context = context_for(items[0].graph if items else None)
     before = dict.fromkeys((*items, *context.control_inputs))
-    path = "/".join(part for part in (context.scope, name) if part)
+    path = joined(context.scope, name)
     return context.graph.add(
         "group",
         (),
@@ -70,7 +71,7 @@ def check(condition: Any, message: str, *, name: str = "") -> Operation:
     """
     holds = apply(lambda x: jnp.all(jnp.asarray(x, bool)), condition)
     context = context_for(holds.operation.graph)
-    path = "/".join(part for part in (context.scope, name) if part)
+    path = joined(context.scope, name)
     return context.graph.add(
         "check",
         (holds,),

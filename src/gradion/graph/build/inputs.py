@@ -10,6 +10,7 @@ import numpy as np
 
 from gradion.foundation.dimension import Dimension, Size
 from gradion.graph.build.context import context_for, user_line
+from gradion.graph.context import joined
 from gradion.graph.graph import Tensor, TensorType
 
 __all__ = ["constant", "placeholder"]
@@ -28,7 +29,7 @@ def placeholder(
     """
     context = context_for(None)
     sizes = tuple(_size(size, axis) for axis, size in enumerate(shape))
-    path = "/".join(part for part in (context.scope, name) if part)
+    path = joined(context.scope, name)
     return context.graph.add(
         "placeholder",
         (),
@@ -44,7 +45,7 @@ def constant(value: Any, *, dtype: Any = None, name: str = "constant") -> Tensor
     """An array as a part of the graph; without `dtype`, that which JAX gives it."""
     context = context_for(None)
     array = np.asarray(jnp.asarray(value, dtype))
-    path = "/".join(part for part in (context.scope, name) if part)
+    path = joined(context.scope, name)
     return context.graph.add(
         "constant",
         (),

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from gradion.graph.build.apply import apply
 from gradion.graph.build.context import context_for, user_line
 from gradion.graph.build.control import group
+from gradion.graph.context import joined
 from gradion.graph.graph import Graph, Operation, Tensor, TensorType
 from gradion.graph.operand import AbstractOperand
 from gradion.graph.state import (
@@ -124,7 +125,7 @@ def variable(
     variables are trainable.
     """
     context = context_for(None)
-    path = context.graph.free_name("/".join(part for part in (context.scope, name) if part))
+    path = context.graph.free_name(joined(context.scope, name))
     make: Callable[..., Any] = initial if callable(initial) else lambda: initial
     is_operand = isinstance(initial, AbstractOperand)
     arguments = (initial,) if is_operand else ()

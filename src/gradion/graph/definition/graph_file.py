@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from gradion.extension import find_kernels, find_operator
+from gradion.extension import find_operator, kernels_by_operator
 from gradion.foundation.atomic_file import write_atomically
 from gradion.foundation.errors import InputError
 from gradion.foundation.strict_json import strict_json
@@ -165,5 +165,5 @@ def _origins(names: set[str]) -> dict[str, str]:
     """Where operators are from: the package of one of gradion's kernels, or nothing known."""
     if not names:
         return {}
-    kernels = {kernel.name.rsplit(".", 1)[-1]: kernel.name for kernel in find_kernels()}
-    return {name: kernels.get(name, "") for name in sorted(names)}
+    kernels = kernels_by_operator()
+    return {name: kernels[name].name if name in kernels else "" for name in sorted(names)}

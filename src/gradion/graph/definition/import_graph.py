@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from gradion.foundation.errors import InputError
+from gradion.graph.context import joined
 from gradion.graph.definition.graph_def import GraphDef, initial_values
 from gradion.graph.definition.named_signature import find_tensor
 from gradion.graph.graph import Graph, Operation, Tensor
@@ -67,18 +68,18 @@ def import_graph(
             operation.kind,
             [known[tensor] for tensor in operation.inputs],
             [tensor.type for tensor in operation.outputs],
-            name=_join(prefix, operation.name),
+            name=joined(prefix, operation.name),
             attributes=_attributes(operation, prefix),
             subgraphs=operation.subgraphs,
             value=operation.value,
-            scope=_join(prefix, operation.scope),
+            scope=joined(prefix, operation.scope),
             source=operation.source,
             control_inputs=[made[before] for before in operation.control_inputs],
         )
         for old, new in zip(operation.outputs, copy.outputs, strict=True):
             known.setdefault(old, new)
     returned = [known[e] if isinstance(e, Tensor) else made[e] for e in elements]
-    return Imported(prefix, tuple(returned), {_join(prefix, n): x for n, x in values.items()})
+    return Imported(prefix, tuple(returned), {joined(prefix, n): x for n, x in values.items()})
 
 
 def _element(graph: Graph, name: str) -> Tensor | Operation:
@@ -130,9 +131,5 @@ def _attributes(operation: Operation, prefix: str) -> dict[str, Any]:
     """The attributes; what reads or assigns a variable names it."""
     given = dict(operation.attributes)
     if operation.kind in ("read_variable", "assign_variable"):
-        given["variable"] = _join(prefix, given["variable"])
+        given["variable"] = joined(prefix, given["variable"])
     return given
-
-
-def _join(prefix: str, name: str) -> str:
-    return "/".join(part for part in (prefix, name) if part)

@@ -11,7 +11,7 @@ from gradion.foundation.errors import InputError
 from gradion.graph.definition.native_rules import check_native_call
 from gradion.graph.definition.subgraph_rules import check_subgraphs
 from gradion.graph.definition.tensor_file import DTYPES
-from gradion.graph.graph import Operation, Tensor, TensorType
+from gradion.graph.graph import CUSTOM_KINDS, Operation, Tensor, TensorType
 from gradion.graph.operators import ELEMENTWISE_KINDS
 
 __all__ = ["check_operands", "check_results"]
@@ -39,7 +39,7 @@ _ARITIES: Final[dict[str, tuple[int, int]]] = {
     "dynamic_update_slice": (2, _MANY),
     "searchsorted": (2, 2),
     "cond": (1, _MANY),
-    **dict.fromkeys(("while", "scan", "custom_jvp", "custom_vjp", "native_call"), (0, _MANY)),
+    **dict.fromkeys((*CUSTOM_KINDS, "while", "scan", "native_call"), (0, _MANY)),
     **dict.fromkeys(("placeholder", "constant", "variable", "read_variable", "group"), (0, 0)),
     "iota": (0, 0),
     "size": (0, 0),
@@ -49,7 +49,7 @@ _ONE: Final = (1, 1)
 _RESULTS: Final[dict[str, tuple[int, int]]] = {
     **dict.fromkeys(("variable", "check", "group"), (0, 0)),
     **dict.fromkeys(("unstack", "split", "cond", "while", "scan"), (0, _MANY)),
-    **dict.fromkeys(("custom_jvp", "custom_vjp", "native_call"), (0, _MANY)),
+    **dict.fromkeys((*CUSTOM_KINDS, "native_call"), (0, _MANY)),
 }
 
 
@@ -75,7 +75,7 @@ def check_results(operation: Operation) -> None:
         rule(operation)
 
 
-_SUBGRAPHS: Final = frozenset({"cond", "while", "scan", "custom_jvp", "custom_vjp"})
+_SUBGRAPHS: Final = CUSTOM_KINDS | {"cond", "while", "scan"}
 
 
 def _check_count(what: str, count: int, bounds: tuple[int, int]) -> None:

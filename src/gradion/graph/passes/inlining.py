@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from gradion.graph.graph import Graph
+from gradion.graph.graph import CUSTOM_KINDS, Graph
 from gradion.graph.passes.report import PassResult
 from gradion.graph.passes.rewriter import Replaced, Rewriter, Site, Step, is_pure, run_pass
 
 __all__ = ["inline"]
-
-_CUSTOM: Final = frozenset({"custom_jvp", "custom_vjp"})
 
 
 def inline(graph: Graph) -> PassResult:
@@ -26,7 +22,7 @@ def _step(writer: Rewriter) -> Step:
     def step(site: Site) -> Replaced | None:
         if site.kind in ("stop_gradient", "identity") and not site.operation.control_inputs:
             return Replaced("left out", site.inputs)
-        if site.kind in _CUSTOM and is_pure(site.subgraphs[0]):
+        if site.kind in CUSTOM_KINDS and is_pure(site.subgraphs[0]):
             return Replaced("inlined", writer.splice(site, site.subgraphs[0], site.inputs))
         return None
 

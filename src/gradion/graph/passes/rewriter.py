@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from gradion.foundation.dimension import Dimension
+from gradion.graph.context import joined
 from gradion.graph.graph import STATEFUL, Graph, Operation, Tensor, TensorType
 from gradion.graph.passes.report import Log, PassReport, PassResult, count_operations
 
@@ -154,7 +155,7 @@ class Rewriter:
             inner = Site(
                 operation,
                 self._free(f"{site.name}/{operation.name}"),
-                "/".join(part for part in (site.scope, operation.scope) if part),
+                joined(site.scope, operation.scope),
                 tuple(known[tensor] for tensor in operation.inputs),
                 operation.subgraphs,
             )
